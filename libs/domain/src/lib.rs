@@ -1,0 +1,26 @@
+//! The business of Tierline, and nothing else.
+//!
+//! Every rule lives here: commands, events, state, decisions, requirement logic and tier
+//! assessment. The crate is pure: no I/O, no clock, no database, no generated code, no tracing.
+//! Time, the actor and looked-up data arrive as plain values, so that a verdict computed today can
+//! be computed again in ten years and give the same bytes.
+
+pub mod activity;
+pub mod aggregate;
+pub mod enrollment;
+pub mod ids;
+pub mod money;
+pub mod partner;
+pub mod program;
+pub mod rejection;
+pub mod rules;
+pub mod standing;
+pub mod time;
+
+pub use aggregate::{Claim, Decide, Entity, Routing, StoredEvent};
+pub use ids::{
+    CertificationId, DealId, EnrollmentId, OrgId, PartnerId, ProgramId, RecordId, StreamId, TierId,
+    TrackId,
+};
+pub use money::{Currency, Money};
+pub use rejection::{Kind, Rejection, Violation};

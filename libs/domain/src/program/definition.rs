@@ -1,0 +1,200 @@
+//! What a program says: tracks, tiers, their requirements, and how tiers are gained and lost.
+//! A definition is what gets published; a published one never changes.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{TierId, TrackId};
+use crate::money::Currency;
+use crate::rules::Requirement;
+use crate::time::PeriodUnit;
+
+/// The whole content of a program version. In YAML exactly the serde form of this type.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProgramDefinition {
+    /// Identifier of the program, URL-safe, unique in the org.
+    pub slug: String,
+    /// What a person reads.
+    pub name: String,
+    /// Longer text.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub description: String,
+    /// The currency in which sums of money are measured.
+    pub currency: Currency,
+    /// The tracks; at least one.
+    pub tracks: Vec<Track>,
+}
+
+/// A ladder of tiers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Track {
+    /// Identifier, unique in the program.
+    pub id: TrackId,
+    /// What a person reads.
+    pub name: String,
+    /// How tiers are gained.
+    #[serde(default)]
+    pub promotion: PromotionPolicy,
+    /// How tiers are lost.
+    #[serde(default)]
+    pub demotion: DemotionPolicy,
+    /// The tiers, highest first. The last one is the entry tier and has no qualification.
+    pub tiers: Vec<Tier>,
+}
+
+/// One tier of a track.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tier {
+    /// Identifier, unique in the track.
+    pub id: TierId,
+    /// What a person reads.
+    pub name: String,
+    /// Colour of the badge.
+    #[serde(default)]
+    pub color: Color,
+    /// What it takes to reach the tier. Absent only for the entry tier.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub qualification: Option<Requirement>,
+    /// What it takes to keep the tier. Absent: the qualification.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retention: Option<Requirement>,
+    /// What the tier gives.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub benefits: Vec<Benefit>,
+}
+
+impl Tier {
+    /// What it takes to keep the tier.
+    pub fn keeps(&self) -> Option<&Requirement> {
+        self.retention.as_ref().or(self.qualification.as_ref())
+    }
+}
+
+/// Colour of a tier's badge.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs, reason = "the names say it")]
+pub enum Color {
+    Amber,
+    Blue,
+    Purple,
+    Green,
+    Orange,
+    Red,
+    Slate,
+    #[default]
+    Neutral,
+}
+
+/// One thing that a tier gives, such as deal protection days.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Benefit {
+    /// What a person reads, the same in every tier that has it.
+    pub name: String,
+    /// How much of it, as text: `30 days`, `15 %`, `dedicated`.
+    pub value: String,
+}
+
+/// How tiers are gained.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PromotionPolicy {
+    /// Decided by the system, or recommended to a person.
+    pub mode: PromotionMode,
+    /// To the highest tier that qualifies, or one tier at a time.
+    pub step: Step,
+    /// Only at the start of such a period; absent: at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub review: Option<PeriodUnit>,
+    /// Whole months that must have been spent in the present tier.
+    pub minimum_months_in_tier: u16,
+}
+
+/// Who decides a promotion.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PromotionMode {
+    /// The system.
+    #[default]
+    Automatic,
+    /// A person, on the system's recommendation.
+    Recommend,
+}
+
+/// How far one decision moves.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Step {
+    /// To the tier that the facts qualify for.
+    #[default]
+    Qualified,
+    /// One tier.
+    One,
+}
+
+/// How tiers are lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DemotionPolicy {
+    /// Never, recommended to a person, or decided by the system.
+    pub mode: DemotionMode,
+    /// To the tier that the facts qualify for, or one tier down.
+    pub step: Step,
+    /// Retention is looked at only at the start of such a period; absent: at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub review: Option<PeriodUnit>,
+    /// Days of notice before the remediation begins.
+    pub notice_days: u16,
+    /// Days of remediation before the demotion.
+    pub remediation_days: u16,
+    /// Months of the path to re-earn the tier after a demotion.
+    pub requalification_months: u16,
+}
+
+impl Default for DemotionPolicy {
+    fn default() -> Self {
+        Self {
+            mode: DemotionMode::Automatic,
+            step: Step::Qualified,
+            review: None,
+            notice_days: 30,
+            remediation_days: 90,
+            requalification_months: 6,
+        }
+    }
+}
+
+/// Who decides a demotion.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DemotionMode {
+    /// Tiers are never lost.
+    Never,
+    /// A person, on the system's recommendation.
+    Recommend,
+    /// The system.
+    #[default]
+    Automatic,
+}
+
+impl ProgramDefinition {
+    /// The track of this id.
+    pub fn track(&self, id: &TrackId) -> Option<&Track> {
+        self.tracks.iter().find(|track| track.id == *id)
+    }
+}
+
+impl Track {
+    /// Rank of the tier of this id: 0 is the highest.
+    pub fn rank(&self, id: &TierId) -> Option<usize> {
+        self.tiers.iter().position(|tier| tier.id == *id)
+    }
+
+    /// The tier without qualification, where every enrollment begins.
+    pub fn entry(&self) -> Option<&Tier> {
+        self.tiers.last()
+    }
+}

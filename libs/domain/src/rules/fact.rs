@@ -1,0 +1,96 @@
+//! A fact: one thing that happened at a partner, in the form that requirements look at.
+//!
+//! Deals, certifications, references, reviews and campaigns all become facts. A fact is the
+//! present version of the thing: when the thing changes, its fact is replaced as a whole.
+
+use std::collections::BTreeMap;
+
+use jiff::civil::Date;
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+
+use crate::money::Money;
+use crate::rules::value::Value;
+
+/// What kind of thing happened. Kinds beyond the built-in ones are named by the org.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct FactKind(String);
+
+impl FactKind {
+    /// A deal: registered, approved, won, lost.
+    pub const DEAL: &'static str = "deal";
+    /// A certification held by a person at the partner.
+    pub const CERTIFICATION: &'static str = "certification";
+
+    /// The kind of this name.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self(name.into())
+    }
+
+    /// The name of the kind.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The present version of one thing that happened at a partner.
+///
+/// Built-in field names, as conditions use them: `state`, `amount`, `currency`, `quantity`,
+/// every key of `dates` with `_date` appended, and every key of `fields`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fact {
+    /// What kind of thing.
+    pub kind: FactKind,
+    /// Identifier, unique within the kind and the org.
+    pub id: String,
+    /// Version of the thing: the sequence of the last event about it.
+    pub version: u64,
+    /// State in the life of its kind: a deal is `registered`, `approved`, `rejected`, `won`,
+    /// `lost` or `reversed`; a certification is `valid` or `revoked`; others are `recorded` or
+    /// `retracted`.
+    pub state: String,
+    /// Amount of money, net of partial reversals.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub amount: Option<Money>,
+    /// A number of something.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quantity: Option<Decimal>,
+    /// Named business dates: `registered`, `approved`, `expected_close`, `closed`, `awarded`,
+    /// `expires`, `held`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub dates: BTreeMap<String, Date>,
+    /// Everything else: `customer`, `person`, `certification`, `level`, `source`, `region`,
+    /// `product_lines`, and attributes of the org's own.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub fields: BTreeMap<String, Value>,
+    /// Reason why the fact counts for nothing, if it was disqualified.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disqualified: Option<String>,
+}
+
+impl Fact {
+    /// The value of a named field; `None` is *unknown*, which is not zero.
+    pub fn field(&self, name: &str) -> Option<Value> {
+        match name {
+            "state" => Some(Value::Text(self.state.clone())),
+            "amount" => self.amount.map(|money| Value::Number(money.amount)),
+            "currency" => self
+                .amount
+                .map(|money| Value::Text(money.currency.to_string())),
+            "quantity" => self.quantity.map(Value::Number),
+            _ => match name
+                .strip_suffix("_date")
+                .and_then(|date| self.dates.get(date))
+            {
+                Some(date) => Some(Value::Date(*date)),
+                None => self.fields.get(name).cloned(),
+            },
+        }
+    }
+
+    /// The named business date.
+    pub fn date(&self, name: &str) -> Option<Date> {
+        self.dates.get(name).copied()
+    }
+}
