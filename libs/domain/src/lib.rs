@@ -9,6 +9,7 @@ pub mod activity;
 pub mod aggregate;
 pub mod enrollment;
 pub mod ids;
+pub mod limits;
 pub mod money;
 pub mod partner;
 pub mod program;

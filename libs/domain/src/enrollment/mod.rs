@@ -1,1 +1,7 @@
-//! enrollment
+//! Enrollments: who takes part in which track of which program, and what people decided about it.
+
+pub mod commands;
+pub mod events;
+
+pub use commands::{DecideRecommendation, Enroll, EnrollmentCommand, PinTier, TrackFacts};
+pub use events::{Direction, Enrolled, EnrollmentEvent};

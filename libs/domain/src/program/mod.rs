@@ -1,8 +1,14 @@
 //! Orgs, programs and exchange rates.
 
+pub mod commands;
 pub mod definition;
+pub mod events;
+pub mod org;
+pub mod rates;
 
+pub use commands::{ApplyProgram, ProgramCommand, PublishDraft};
 pub use definition::{
     Benefit, Color, DemotionMode, DemotionPolicy, ProgramDefinition, PromotionMode,
     PromotionPolicy, Step, Tier, Track,
 };
+pub use events::ProgramEvent;

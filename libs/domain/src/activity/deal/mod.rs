@@ -1,0 +1,9 @@
+//! Deals: registered, approved, won or lost, corrected and reversed.
+
+pub mod commands;
+pub mod events;
+pub mod record;
+
+pub use commands::{DealCommand, RecordDeal, RegisterDeal, ReverseDeal};
+pub use events::DealEvent;
+pub use record::{Customer, DealChanges, DealRecord, DealSource, DealState};

@@ -1,0 +1,143 @@
+//! How much of everything is taken. Every input has a bound, and every bound stands here.
+
+use std::collections::BTreeMap;
+
+use rust_decimal::Decimal;
+
+use crate::ids::check_label;
+use crate::rejection::{Rejection, Violations};
+use crate::rules::Value;
+
+/// Longest name or other one-line text, in characters.
+pub const NAME: usize = 200;
+/// Longest note, reason or description, in characters.
+pub const NOTE: usize = 2_000;
+/// Longest identifier from another system, in characters.
+pub const EXTERNAL_ID: usize = 128;
+/// Longest tag, in characters.
+pub const TAG: usize = 64;
+/// Most tags of a partner.
+pub const TAGS: usize = 50;
+/// Most entries of a list of labels: regions, languages, product lines.
+pub const LIST: usize = 50;
+/// Most attributes of one thing.
+pub const ATTRIBUTES: usize = 100;
+/// Longest text value of an attribute, in characters.
+pub const ATTRIBUTE_TEXT: usize = 1_000;
+/// Most contacts of a partner at a time.
+pub const CONTACTS: usize = 100;
+/// Most significant digits and decimals of a number.
+pub const DIGITS: usize = 28;
+/// Most days in one event of rates.
+pub const RATE_DAYS_PER_EVENT: usize = 400;
+/// Most days in one command of rates.
+pub const RATE_DAYS_PER_COMMAND: usize = 10_000;
+/// Most currencies of one day of rates.
+pub const CURRENCIES_PER_DAY: usize = 400;
+/// Most tracks of a program.
+pub const TRACKS: usize = 20;
+/// Most tiers of a track.
+pub const TIERS: usize = 20;
+/// Most benefits of a tier.
+pub const BENEFITS: usize = 100;
+/// Most published versions of a program.
+pub const VERSIONS: usize = 1_000;
+/// Most decided recommendations that an enrollment remembers; the oldest are forgotten.
+pub const DECISIONS: usize = 50;
+
+/// Notes a violation unless `text` has 1 to `max` characters, is trimmed and on one line.
+pub fn check_name(v: &mut Violations, field: &str, text: &str, max: usize) {
+    if text.is_empty() {
+        v.add(field, "is required");
+    } else if text.trim() != text || text.chars().any(char::is_control) {
+        v.add(field, "must be one line, without spaces at the ends");
+    } else if text.chars().count() > max {
+        v.add(field, format!("must be at most {max} characters"));
+    }
+}
+
+/// Like [`check_name`], for a text that may be absent (but not empty).
+pub fn check_optional_name(v: &mut Violations, field: &str, text: Option<&str>, max: usize) {
+    if let Some(text) = text {
+        check_name(v, field, text, max);
+    }
+}
+
+/// Notes a violation when a longer text is too long or has control characters other than line
+/// ends and tabs. It may be empty.
+pub fn check_note(v: &mut Violations, field: &str, text: &str) {
+    if text.chars().count() > NOTE {
+        v.add(field, format!("must be at most {NOTE} characters"));
+    } else if text.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t')) {
+        v.add(field, "must not contain control characters");
+    }
+}
+
+/// Like [`check_note`], for a text that must not be empty.
+pub fn check_reason(v: &mut Violations, field: &str, text: &str) {
+    if text.trim().is_empty() {
+        v.add(field, "is required");
+    } else {
+        check_note(v, field, text);
+    }
+}
+
+/// Notes violations of a list of labels: too many, too long, empty, twice the same.
+pub fn check_list(v: &mut Violations, field: &str, items: &[String], most: usize, longest: usize) {
+    if items.len() > most {
+        v.add(field, format!("must be at most {most} entries"));
+        return;
+    }
+    for (at, item) in items.iter().enumerate() {
+        check_name(v, &format!("{field}[{at}]"), item, longest);
+        if items[..at].contains(item) {
+            v.add(format!("{field}[{at}]"), format!("\"{item}\" is there twice"));
+        }
+    }
+}
+
+/// Notes violations of an attribute map: too many, badly named, too long, or named like a
+/// built-in field.
+pub fn check_attributes(
+    v: &mut Violations,
+    field: &str,
+    attributes: &BTreeMap<String, Value>,
+    reserved: &[&str],
+) {
+    if attributes.len() > ATTRIBUTES {
+        v.add(field, format!("must be at most {ATTRIBUTES} entries"));
+        return;
+    }
+    for (name, value) in attributes {
+        let path = format!("{field}.{name}");
+        if let Err(Rejection { violations, .. }) = check_label("", name) {
+            for violation in violations {
+                v.add(path.as_str(), format!("the name {}", violation.description));
+            }
+        }
+        if reserved.contains(&name.as_str()) {
+            v.add(path.as_str(), "the name is taken by a built-in field");
+        }
+        check_value(v, &path, value);
+    }
+}
+
+fn check_value(v: &mut Violations, path: &str, value: &Value) {
+    match value {
+        Value::Text(text) if text.chars().count() > ATTRIBUTE_TEXT => {
+            v.add(path, format!("must be at most {ATTRIBUTE_TEXT} characters"));
+        }
+        Value::Text(_) | Value::Number(_) | Value::Flag(_) => {}
+        Value::Date(date) => {
+            v.take("", crate::time::check_date(path, *date));
+        }
+        Value::List(items) => check_list(v, path, items, LIST, NAME),
+    }
+}
+
+/// Notes a violation unless a number is within plus and minus [`crate::money::MAX_AMOUNT`].
+pub fn check_number(v: &mut Violations, field: &str, number: Decimal) {
+    if number.abs() > crate::money::MAX_AMOUNT {
+        v.add(field, format!("must be at most {}", crate::money::MAX_AMOUNT));
+    }
+}

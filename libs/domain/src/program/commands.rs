@@ -1,0 +1,57 @@
+//! What may be asked of a program.
+
+use jiff::civil::Date;
+
+use crate::ids::ProgramId;
+use crate::program::definition::ProgramDefinition;
+
+/// The commands of a program.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ProgramCommand {
+    /// Create an empty program.
+    Create {
+        /// Identifier of the program: its slug.
+        program: ProgramId,
+        /// What a person reads.
+        name: String,
+    },
+    /// Keep a draft of the next version. The same draft again: nothing to do. A draft may be
+    /// incomplete; only its size is checked.
+    SaveDraft {
+        /// The whole draft.
+        definition: Box<ProgramDefinition>,
+    },
+    /// Publish the draft.
+    Publish(PublishDraft),
+    /// Create the program where it is missing and publish a definition, all in one. The same
+    /// definition as the latest published version: nothing to do.
+    Apply(ApplyProgram),
+    /// Take no more versions and no more enrollments.
+    Archive,
+}
+
+/// Publish the draft as the next version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PublishDraft {
+    /// The first business date on which it is in force. The first version may begin in the past,
+    /// so that history can be assessed; later ones begin today at the earliest, and not before
+    /// the version that they replace.
+    pub effective_date: Date,
+    /// Why, in the author's words; may be empty.
+    pub note: String,
+    /// The business date in the org.
+    pub today: Date,
+}
+
+/// Publish a definition as the next version, creating the program where it is missing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApplyProgram {
+    /// The whole content. Its slug is the identifier of the program.
+    pub definition: Box<ProgramDefinition>,
+    /// The first business date on which it is in force; see [`PublishDraft::effective_date`].
+    pub effective_date: Date,
+    /// Why, in the author's words; may be empty.
+    pub note: String,
+    /// The business date in the org.
+    pub today: Date,
+}

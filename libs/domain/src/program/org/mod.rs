@@ -1,0 +1,7 @@
+//! The org: the vendor that runs programs, its calendar and its clock.
+
+mod commands;
+mod events;
+
+pub use commands::{ClockTime, CreateOrg, OrgCommand};
+pub use events::{OrgEvent, OrgKind};

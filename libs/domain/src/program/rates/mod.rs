@@ -1,0 +1,7 @@
+//! Exchange rates: published by the day, never forgotten, corrected by publishing the day again.
+
+mod commands;
+mod events;
+
+pub use commands::{PublishRates, RatesCommand};
+pub use events::{RateDay, RatesEvent};
