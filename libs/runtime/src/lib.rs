@@ -1,0 +1,7 @@
+//! What every Tierline process needs around the business: where its data lives, the PostgreSQL it
+//! may bring along, its configuration, its health page, its keys, and an orderly end.
+//!
+//! Nothing here knows a partner, a tier or an event; it does not depend on the domain.
+
+pub mod data_dir;
+pub mod postgres;
