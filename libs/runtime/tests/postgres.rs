@@ -1,6 +1,8 @@
 //! The embedded PostgreSQL, for real: started, stopped, killed, left behind, and started again; as
 //! whoever runs the tests, and as an ordinary user where that is root.
 
+#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "helpers of tests")]
+
 use std::fs;
 use std::net::TcpListener;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
