@@ -1,0 +1,13 @@
+//! The append: one statement, no lock, no notification, no transaction around it.
+
+mod batch;
+mod failure;
+mod group;
+mod item;
+mod statement;
+
+pub use batch::{AppendInError, append_in};
+pub(crate) use failure::read_receipts;
+pub use failure::{AppendFailure, StoredReceipt};
+pub(crate) use group::Appender;
+pub use item::{AppendItem, NewEvent, NewReceipt};

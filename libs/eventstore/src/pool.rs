@@ -1,0 +1,70 @@
+//! Connections, and the rule that nothing waits for the database without end.
+
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{PgConnection, PgPool};
+use tokio::time::{Instant, timeout_at};
+
+/// How long to wait for a free connection before giving up.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Prepared statements kept per connection.
+const STATEMENTS: usize = 256;
+
+/// Opens a pool of at most `max` connections.
+///
+/// Connections are not pinged before use (that would double the round trips); a broken one shows
+/// itself at its first statement.
+///
+/// # Errors
+/// When the URL is malformed or the first connection cannot be made.
+pub async fn connect(url: &str, max: u32) -> Result<PgPool, sqlx::Error> {
+    let options = PgConnectOptions::from_str(url)?
+        .application_name("tierline")
+        .statement_cache_capacity(STATEMENTS);
+    PgPoolOptions::new()
+        .max_connections(max)
+        .test_before_acquire(false)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .idle_timeout(Duration::from_secs(300))
+        .max_lifetime(Duration::from_secs(3600))
+        .connect_with(options)
+        .await
+}
+
+/// Why a bounded piece of work gave no result.
+#[derive(Debug, thiserror::Error)]
+pub enum DbError {
+    /// The deadline passed; the connection was closed.
+    #[error("the database did not answer in time")]
+    Deadline,
+    /// The database or the connection failed.
+    #[error("the database failed")]
+    Database(#[from] sqlx::Error),
+    /// A statement that was shared with other callers failed.
+    #[error("the database failed")]
+    Shared(#[source] Arc<DbError>),
+}
+
+/// Runs `work` on a connection of the pool. When the deadline passes the connection is closed
+/// rather than handed back: what the server still does on it must not reach anybody else.
+pub(crate) async fn bounded<T, F>(pool: &PgPool, deadline: Instant, work: F) -> Result<T, DbError>
+where
+    F: for<'c> FnOnce(&'c mut PgConnection) -> BoxFuture<'c, Result<T, sqlx::Error>>,
+{
+    let mut connection = timeout_at(deadline, pool.acquire())
+        .await
+        .map_err(|_| DbError::Deadline)??;
+    let outcome = timeout_at(deadline, work(&mut connection)).await;
+    match outcome {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(error)) => Err(DbError::Database(error)),
+        Err(_) => {
+            drop(connection.detach());
+            Err(DbError::Deadline)
+        }
+    }
+}
