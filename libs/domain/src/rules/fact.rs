@@ -10,6 +10,7 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 use crate::money::Money;
+use crate::rules::condition::Fields;
 use crate::rules::value::Value;
 
 /// What kind of thing happened. Kinds beyond the built-in ones are named by the org.
@@ -72,21 +73,7 @@ pub struct Fact {
 impl Fact {
     /// The value of a named field; `None` is *unknown*, which is not zero.
     pub fn field(&self, name: &str) -> Option<Value> {
-        match name {
-            "state" => Some(Value::Text(self.state.clone())),
-            "amount" => self.amount.map(|money| Value::Number(money.amount)),
-            "currency" => self
-                .amount
-                .map(|money| Value::Text(money.currency.to_string())),
-            "quantity" => self.quantity.map(Value::Number),
-            _ => match name
-                .strip_suffix("_date")
-                .and_then(|date| self.dates.get(date))
-            {
-                Some(date) => Some(Value::Date(*date)),
-                None => self.fields.get(name).cloned(),
-            },
-        }
+        Fields::get(self, name).map(Value::from)
     }
 
     /// The named business date.

@@ -1,0 +1,334 @@
+//! Exchange rates: looking them up and converting with them.
+//!
+//! A rate says how much of a currency one unit of the base (the euro, as the European Central
+//! Bank publishes it) is worth. An amount is converted through the base, exactly, and rounded once
+//! to the minor units of the target. Without a rate an amount is *unknown*; it is never zero.
+
+use std::collections::BTreeMap;
+
+use jiff::civil::Date;
+use rust_decimal::Decimal;
+
+use crate::money::{Currency, Money};
+use crate::time::add_days;
+
+/// How many days before the wanted day the last published rate may lie. The longest regular gap
+/// of the European Central Bank is five days (Easter, the turn of the year); years in which a
+/// currency was not quoted, such as the Icelandic krona from 2008 to 2018, must give no rate.
+pub const LOOK_BACK_DAYS: i32 = 10;
+
+/// A rate and the day on which it was published.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RateOn {
+    /// Units of the currency for one unit of the base.
+    pub rate: Decimal,
+    /// The day of publication, at most [`LOOK_BACK_DAYS`] before the wanted day.
+    pub published: Date,
+}
+
+/// A source of exchange rates.
+pub trait Rates {
+    /// The last rate published on or before the day, within [`LOOK_BACK_DAYS`].
+    fn rate(&self, currency: Currency, on: Date) -> Option<RateOn>;
+}
+
+/// No rates at all: only amounts in the wanted currency itself are known.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoRates;
+
+impl Rates for NoRates {
+    fn rate(&self, _currency: Currency, _on: Date) -> Option<RateOn> {
+        None
+    }
+}
+
+/// A converted amount and the rates it was converted with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Conversion {
+    /// The amount in the target currency, rounded to its minor units.
+    pub money: Money,
+    /// The rate of the currency of the original amount.
+    pub from: RateOn,
+    /// The rate of the target currency.
+    pub to: RateOn,
+}
+
+/// Converts at the rates of a day. `None`: there is no rate, or the result is beyond all bounds.
+pub fn convert(money: Money, to: Currency, on: Date, rates: &dyn Rates) -> Option<Conversion> {
+    let from_rate = rates.rate(money.currency, on)?;
+    let to_rate = rates.rate(to, on)?;
+    let amount = scaled_ratio(money.amount, to_rate.rate, from_rate.rate, to.minor_units())?;
+    Some(Conversion {
+        money: Money::new(amount, to),
+        from: from_rate,
+        to: to_rate,
+    })
+}
+
+/// `amount * times / by`, rounded once to `places` decimals, a half away from zero. Integer
+/// arithmetic, so that no intermediate result is rounded.
+fn scaled_ratio(amount: Decimal, times: Decimal, by: Decimal, places: u32) -> Option<Decimal> {
+    let (amount, times, by) = (amount.normalize(), times.normalize(), by.normalize());
+    let mut above = amount.mantissa().checked_mul(times.mantissa())?;
+    let mut below = by.mantissa();
+    let shift = i64::from(by.scale()) + i64::from(places)
+        - i64::from(amount.scale())
+        - i64::from(times.scale());
+    let power = 10_i128.checked_pow(u32::try_from(shift.unsigned_abs()).ok()?)?;
+    if shift >= 0 {
+        above = above.checked_mul(power)?;
+    } else {
+        below = below.checked_mul(power)?;
+    }
+    if below <= 0 {
+        return None;
+    }
+    let whole = above / below;
+    let rest = (above % below).checked_abs()?.checked_mul(2)?;
+    let rounded = if rest >= below {
+        whole + above.signum()
+    } else {
+        whole
+    };
+    Decimal::try_from_i128_with_scale(rounded, places).ok()
+}
+
+/// One rate and the number of the event that introduced it.
+#[derive(Debug, Clone, Copy)]
+struct Entry {
+    /// Zero: the day was published again without this currency.
+    rate: Decimal,
+    since: u64,
+}
+
+/// Published rates by currency and day, with everything that was ever replaced, so that a replay
+/// sees what was known at its time.
+#[derive(Debug, Clone)]
+pub struct RateTable {
+    base: Currency,
+    latest: BTreeMap<Currency, BTreeMap<Date, Entry>>,
+    superseded: BTreeMap<(Currency, Date), Vec<Entry>>,
+}
+
+impl Default for RateTable {
+    fn default() -> Self {
+        Self::new(Currency::EUR)
+    }
+}
+
+impl RateTable {
+    /// An empty table of rates against a base.
+    pub fn new(base: Currency) -> Self {
+        Self {
+            base,
+            latest: BTreeMap::new(),
+            superseded: BTreeMap::new(),
+        }
+    }
+
+    /// The currency of which one unit is worth the rates.
+    pub fn base(&self) -> Currency {
+        self.base
+    }
+
+    /// True when no rate was ever published.
+    pub fn is_empty(&self) -> bool {
+        self.latest.is_empty()
+    }
+
+    /// Takes in the rates of a day, which replace those published for it before. `sequence` is the
+    /// number of the event that says so; numbers must not go back.
+    pub fn publish(&mut self, sequence: u64, day: Date, rates: &BTreeMap<Currency, Decimal>) {
+        for (currency, days) in &mut self.latest {
+            if let Some(entry) = days.get_mut(&day) {
+                let rate = rates.get(currency).copied().unwrap_or_default();
+                let rate = rate.max(Decimal::ZERO);
+                if entry.rate != rate {
+                    self.superseded
+                        .entry((*currency, day))
+                        .or_default()
+                        .push(*entry);
+                    *entry = Entry {
+                        rate,
+                        since: sequence,
+                    };
+                }
+            }
+        }
+        for (currency, rate) in rates {
+            if *rate > Decimal::ZERO {
+                let entry = Entry {
+                    rate: *rate,
+                    since: sequence,
+                };
+                let days = self.latest.entry(*currency).or_default();
+                days.entry(day).or_insert(entry);
+            }
+        }
+    }
+
+    /// The table as it was after the event of this number.
+    pub fn as_known_at(&self, sequence: u64) -> RatesAsKnown<'_> {
+        RatesAsKnown {
+            table: self,
+            sequence,
+        }
+    }
+
+    fn known(&self, key: (Currency, Date), latest: Entry, at: u64) -> Option<Decimal> {
+        let entry = if latest.since <= at {
+            latest
+        } else {
+            let earlier = self.superseded.get(&key)?;
+            *earlier.iter().rev().find(|entry| entry.since <= at)?
+        };
+        (entry.rate > Decimal::ZERO).then_some(entry.rate)
+    }
+
+    fn look_up(&self, currency: Currency, on: Date, at: u64) -> Option<RateOn> {
+        if currency == self.base {
+            return Some(RateOn {
+                rate: Decimal::ONE,
+                published: on,
+            });
+        }
+        let days = self.latest.get(&currency)?;
+        days.range(add_days(on, -LOOK_BACK_DAYS)..=on)
+            .rev()
+            .find_map(|(day, entry)| {
+                let rate = self.known((currency, *day), *entry, at)?;
+                Some(RateOn {
+                    rate,
+                    published: *day,
+                })
+            })
+    }
+}
+
+impl Rates for RateTable {
+    fn rate(&self, currency: Currency, on: Date) -> Option<RateOn> {
+        self.look_up(currency, on, u64::MAX)
+    }
+}
+
+/// A [`RateTable`] as it was at an earlier time.
+#[derive(Debug, Clone, Copy)]
+pub struct RatesAsKnown<'a> {
+    table: &'a RateTable,
+    sequence: u64,
+}
+
+impl Rates for RatesAsKnown<'_> {
+    fn rate(&self, currency: Currency, on: Date) -> Option<RateOn> {
+        self.table.look_up(currency, on, self.sequence)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jiff::civil::date;
+
+    fn currency(code: &str) -> Currency {
+        Currency::parse(code).unwrap()
+    }
+
+    fn decimal(text: &str) -> Decimal {
+        text.parse().unwrap()
+    }
+
+    fn table(days: &[(Date, &[(&str, &str)])]) -> RateTable {
+        let mut table = RateTable::default();
+        for (number, (day, rates)) in days.iter().enumerate() {
+            let rates = rates
+                .iter()
+                .map(|(code, rate)| (currency(code), decimal(rate)))
+                .collect();
+            table.publish(number as u64 + 1, *day, &rates);
+        }
+        table
+    }
+
+    #[test]
+    fn a_day_without_rates_takes_the_last_published_ones() {
+        let table = table(&[
+            (date(2026, 4, 2), &[("USD", "1.10")]),
+            (date(2026, 4, 7), &[("USD", "1.20")]),
+        ]);
+        let easter = table.rate(Currency::USD, date(2026, 4, 6)).unwrap();
+        assert_eq!(easter.published, date(2026, 4, 2));
+        assert_eq!(easter.rate, decimal("1.10"));
+        let after = table.rate(Currency::USD, date(2026, 4, 7)).unwrap();
+        assert_eq!(after.rate, decimal("1.20"));
+    }
+
+    #[test]
+    fn a_rate_is_used_for_ten_days_and_not_for_eleven() {
+        let table = table(&[(date(2008, 12, 1), &[("ISK", "290")])]);
+        assert!(table.rate(currency("ISK"), date(2008, 12, 11)).is_some());
+        assert_eq!(table.rate(currency("ISK"), date(2008, 12, 12)), None);
+        assert_eq!(table.rate(currency("ISK"), date(2008, 11, 30)), None);
+        assert_eq!(table.rate(currency("GBP"), date(2008, 12, 1)), None);
+    }
+
+    #[test]
+    fn amounts_are_converted_through_the_base_and_rounded_once() {
+        let day = date(2026, 10, 30);
+        let table = table(&[(day, &[("USD", "1.1172"), ("JPY", "175.68")])]);
+        let converted = |amount: &str, from: &str, to: &str| {
+            let money = Money::parse(amount, from).unwrap();
+            convert(money, currency(to), day, &table).map(|done| done.money.to_string())
+        };
+        assert_eq!(converted("100", "EUR", "USD").unwrap(), "111.72 USD");
+        assert_eq!(converted("111.72", "USD", "EUR").unwrap(), "100.00 EUR");
+        // 1,000,000 JPY / 175.68 * 1.1172 = 6359.28961...
+        assert_eq!(converted("1000000", "JPY", "USD").unwrap(), "6359.29 USD");
+        assert_eq!(converted("-1000000", "JPY", "USD").unwrap(), "-6359.29 USD");
+        assert_eq!(converted("1", "GBP", "USD"), None);
+        assert_eq!(
+            converted("1000000000000000", "EUR", "JPY").unwrap(),
+            "175680000000000000 JPY"
+        );
+    }
+
+    #[test]
+    fn a_half_goes_away_from_zero_and_less_than_a_half_does_not() {
+        let ratio = |amount: &str, times: &str, by: &str| {
+            scaled_ratio(decimal(amount), decimal(times), decimal(by), 2).unwrap()
+        };
+        assert_eq!(ratio("0.01", "1", "2"), decimal("0.01"));
+        assert_eq!(ratio("-0.01", "1", "2"), decimal("-0.01"));
+        assert_eq!(ratio("0.01", "1", "2.0000000001"), decimal("0.00"));
+        assert_eq!(ratio("1", "1", "3"), decimal("0.33"));
+    }
+
+    #[test]
+    fn a_corrected_day_is_seen_by_those_who_knew_it_and_by_nobody_before() {
+        let day = date(2026, 1, 5);
+        let mut table = table(&[(day, &[("USD", "1.10"), ("GBP", "0.80")])]);
+        table.publish(7, day, &[(Currency::USD, decimal("1.15"))].into());
+        let usd = |at| {
+            table
+                .as_known_at(at)
+                .rate(Currency::USD, day)
+                .map(|rate| rate.rate)
+        };
+        assert_eq!(usd(0), None);
+        assert_eq!(usd(1), Some(decimal("1.10")));
+        assert_eq!(usd(6), Some(decimal("1.10")));
+        assert_eq!(usd(7), Some(decimal("1.15")));
+        assert_eq!(table.rate(currency("GBP"), day), None);
+        assert!(table.as_known_at(6).rate(currency("GBP"), day).is_some());
+    }
+
+    #[test]
+    fn a_withdrawn_day_falls_back_to_the_day_before_it() {
+        let mut table = table(&[
+            (date(2026, 1, 5), &[("USD", "1.10")]),
+            (date(2026, 1, 6), &[("USD", "9.99")]),
+        ]);
+        table.publish(3, date(2026, 1, 6), &BTreeMap::new());
+        let rate = table.rate(Currency::USD, date(2026, 1, 6)).unwrap();
+        assert_eq!(rate.published, date(2026, 1, 5));
+    }
+}

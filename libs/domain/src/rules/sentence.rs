@@ -1,0 +1,343 @@
+//! What a person reads: numbers with their units, and one plain sentence per node.
+
+use rust_decimal::Decimal;
+
+use crate::rules::explain::{Explanation, Measured, MeasuredPart, Node, Outcome, Unit};
+use crate::rules::model::{Condition, Test, Threshold};
+use crate::rules::value::Value;
+use crate::rules::window::unit_words;
+use crate::time::MIN_DATE;
+
+/// Longest list of children that a sentence about a group spells out.
+const MAX_SPELLED_OUT: usize = 6;
+
+impl Explanation {
+    /// One plain sentence about this node. A group names what decided it.
+    pub fn sentence(&self) -> String {
+        let mut text = self.clause();
+        if !text.ends_with('.') {
+            text.push('.');
+        }
+        text
+    }
+
+    /// The measured value as a person reads it, with its parts; `None` when unknown.
+    pub fn measured_text(&self) -> Option<String> {
+        if let Some(check) = &self.partner {
+            let pairs: Vec<String> = check
+                .found
+                .iter()
+                .map(|(name, value)| format!("{name}: {value}"))
+                .collect();
+            return (!pairs.is_empty()).then(|| pairs.join("; "));
+        }
+        let value = self.value.as_deref()?;
+        let mut text = number_text(value.number?, value.unit);
+        for part in &value.of_which {
+            let number = number_text(part.number.unwrap_or_default(), value.unit.of_part());
+            text.push_str(&format!(", of which {number} {}", part.name));
+        }
+        Some(text)
+    }
+
+    /// What is required, as a person reads it, with the minima of parts.
+    pub fn required_text(&self) -> String {
+        if let Some(check) = &self.partner {
+            return condition_text(&check.filter);
+        }
+        self.value
+            .as_deref()
+            .map(Measured::required_text)
+            .unwrap_or_default()
+    }
+
+    /// What is missing or too much, as a person reads it; `None` when nothing is.
+    pub fn gap_text(&self) -> Option<String> {
+        let value = self.value.as_deref()?;
+        let mut gaps = Vec::new();
+        if let (Some(gap), Some(number)) = (value.gap, value.number) {
+            gaps.push(gap_words(gap, number, value.needs, value.unit));
+        }
+        for MeasuredPart {
+            name,
+            number,
+            needs,
+            gap,
+            ..
+        } in &value.of_which
+        {
+            if let (Some(gap), Some(number)) = (gap, number) {
+                let words = gap_words(*gap, *number, *needs, value.unit.of_part());
+                gaps.push(format!("{words} {name}"));
+            }
+        }
+        (!gaps.is_empty()).then(|| gaps.join("; "))
+    }
+
+    fn clause(&self) -> String {
+        match self.kind {
+            Node::Criterion => self.criterion_clause(),
+            Node::Partner => self.partner_clause(),
+            Node::All => self.group_clause("all of", &self.children),
+            Node::Any => self.group_clause("one of", &self.children),
+            Node::AtLeast => {
+                let lead = format!("at least {} of", self.need.unwrap_or_default());
+                self.group_clause(&lead, &self.children)
+            }
+            Node::EveryPeriod | Node::AnyPeriod => self.period_clause(),
+            Node::Not => match self.children.first() {
+                Some(child) => format!("must not hold: {}", child.clause()),
+                None => String::new(),
+            },
+            Node::PeriodEnd | Node::Today => match (self.children.first(), self.as_of) {
+                (Some(child), Some(day)) => format!("as of {day}: {}", child.clause()),
+                _ => String::new(),
+            },
+        }
+    }
+
+    fn period_clause(&self) -> String {
+        if let [only] = self.children.as_slice() {
+            return only.clause();
+        }
+        let unit = self.period.map(unit_words).unwrap_or_default();
+        let which = if self.kind == Node::EveryPeriod {
+            "each"
+        } else {
+            "one"
+        };
+        let lead = format!(
+            "at the end of {which} of the last {} {unit}s",
+            self.children.len()
+        );
+        self.group_clause(&lead, &self.children)
+    }
+
+    /// Names what decided: what holds when the group holds, what does not when it does not.
+    fn group_clause(&self, lead: &str, children: &[Self]) -> String {
+        if let [only] = children {
+            return only.clause();
+        }
+        let wanted = |child: &&Self| match self.outcome {
+            Outcome::Met => child.outcome == Outcome::Met,
+            _ => !matches!(child.outcome, Outcome::Met | Outcome::NotApplicable),
+        };
+        let deciding: Vec<&Self> = children.iter().filter(wanted).collect();
+        let mut clauses: Vec<String> = deciding
+            .iter()
+            .take(MAX_SPELLED_OUT)
+            .map(|child| child.clause())
+            .collect();
+        if deciding.len() > MAX_SPELLED_OUT {
+            clauses.push(format!("and {} more", deciding.len() - MAX_SPELLED_OUT));
+        }
+        let verdict = match self.outcome {
+            Outcome::Met => "holds",
+            Outcome::Unmet => "does not hold",
+            Outcome::Unknown => "is not known",
+            Outcome::NotApplicable => "does not apply",
+        };
+        let total = children.len();
+        match clauses.as_slice() {
+            [] => format!("{lead} {total} {verdict}"),
+            clauses => format!("{lead} {total} {verdict}: {}", clauses.join("; ")),
+        }
+    }
+
+    fn criterion_clause(&self) -> String {
+        let name = self.name.as_deref().unwrap_or_default();
+        let Some(value) = self.value.as_deref() else {
+            return name.to_owned();
+        };
+        let mut text = name.to_owned();
+        if let Some(window) = value.window {
+            text.push_str(&format!(", {}", window.words()));
+        }
+        match self.measured_text() {
+            Some(measured) => text.push_str(&format!(": {measured} of {}", value.required_text())),
+            None => text.push_str(&format!(": not known, needs {}", value.required_text())),
+        }
+        match value.days {
+            Some(days) if days.from > days.to => text.push_str(", before the enrollment"),
+            Some(days) if days.from == MIN_DATE => text.push_str(&format!(" up to {}", days.to)),
+            Some(days) => text.push_str(&format!(" from {} to {}", days.from, days.to)),
+            None => {}
+        }
+        if let Some(gap) = self.gap_text() {
+            let word = if value.missing() {
+                "missing"
+            } else {
+                "too much"
+            };
+            text.push_str(&format!("; {gap} {word}"));
+        }
+        for (number, what) in [
+            (value.unconverted, "could not be converted"),
+            (value.valueless, "without a value"),
+            (value.unclear, "left out, for a field that is missing"),
+        ] {
+            if number > 0 {
+                let facts = if number == 1 { "fact" } else { "facts" };
+                text.push_str(&format!("; {number} {facts} {what}"));
+            }
+        }
+        text
+    }
+
+    fn partner_clause(&self) -> String {
+        let name = self.name.as_deref().unwrap_or_default();
+        let found = self
+            .measured_text()
+            .unwrap_or_else(|| "not known".to_owned());
+        format!("{name}: {found}; needs {}", self.required_text())
+    }
+}
+
+impl Unit {
+    /// The unit of a part: its name says what it counts.
+    fn of_part(self) -> Self {
+        match self {
+            Self::Persons | Self::Things => Self::Number,
+            other => other,
+        }
+    }
+}
+
+impl Measured {
+    fn required_text(&self) -> String {
+        let mut text = threshold_text(self.needs, self.unit);
+        for part in &self.of_which {
+            let needs = threshold_text(part.needs, self.unit.of_part());
+            text.push_str(&format!(", of which {needs} {}", part.name));
+        }
+        text
+    }
+
+    /// False when everything that is wrong is above its bound.
+    fn missing(&self) -> bool {
+        let below = |number: Option<Decimal>, needs: Threshold| {
+            number.is_some_and(|number| is_below(number, needs))
+        };
+        (self.gap.is_some() && below(self.number, self.needs))
+            || self
+                .of_which
+                .iter()
+                .any(|part| part.gap.is_some() && below(part.number, part.needs))
+    }
+}
+
+fn is_below(number: Decimal, needs: Threshold) -> bool {
+    match needs {
+        Threshold::Gte(_) | Threshold::Gt(_) => true,
+        Threshold::Lte(_) | Threshold::Lt(_) => false,
+        Threshold::Between { from, .. } => number < from,
+        Threshold::Equals(wanted) => number < wanted,
+    }
+}
+
+fn gap_words(gap: Decimal, number: Decimal, needs: Threshold, unit: Unit) -> String {
+    let text = number_text(gap, unit);
+    match needs {
+        Threshold::Gt(_) | Threshold::Lt(_) => format!("more than {text}"),
+        _ if is_below(number, needs) => text,
+        _ => text,
+    }
+}
+
+/// A threshold as a person reads it.
+pub(crate) fn threshold_text(needs: Threshold, unit: Unit) -> String {
+    let text = |number| number_text(number, unit);
+    match needs {
+        Threshold::Gte(bound) => format!("at least {}", text(bound)),
+        Threshold::Gt(bound) => format!("more than {}", text(bound)),
+        Threshold::Lte(bound) => format!("at most {}", text(bound)),
+        Threshold::Lt(bound) => format!("less than {}", text(bound)),
+        Threshold::Between { from, to } => {
+            format!("{} to {}", grouped(from, 0), text(to))
+        }
+        Threshold::Equals(bound) => format!("exactly {}", text(bound)),
+    }
+}
+
+/// A number with its unit. Money has at least the minor units of its currency, and more where the
+/// amount has more, so that what is just below a threshold never reads as the threshold.
+pub(crate) fn number_text(number: Decimal, unit: Unit) -> String {
+    match unit {
+        Unit::Money(currency) => {
+            format!("{} {currency}", grouped(number, currency.minor_units()))
+        }
+        Unit::Months if number == Decimal::ONE => "1 month".to_owned(),
+        Unit::Months => format!("{} months", grouped(number, 0)),
+        Unit::Persons if number == Decimal::ONE => "1 person".to_owned(),
+        Unit::Persons => format!("{} persons", grouped(number, 0)),
+        Unit::Things | Unit::Number => grouped(number, 0),
+    }
+}
+
+/// Digits in groups of three, with at least so many decimals.
+fn grouped(number: Decimal, places: u32) -> String {
+    let mut number = number.normalize();
+    if number.scale() < places {
+        number.rescale(places);
+    }
+    let text = number.abs().to_string();
+    let (whole, decimals) = text.split_once('.').unwrap_or((&text, ""));
+    let mut grouped = String::with_capacity(text.len() + whole.len() / 3 + 1);
+    if number.is_sign_negative() && !number.is_zero() {
+        grouped.push('-');
+    }
+    for (at, digit) in whole.chars().enumerate() {
+        if at > 0 && (whole.len() - at) % 3 == 0 {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    if !decimals.is_empty() {
+        grouped.push('.');
+        grouped.push_str(decimals);
+    }
+    grouped
+}
+
+/// A condition as a person reads it.
+pub(crate) fn condition_text(condition: &Condition) -> String {
+    let joined = |parts: &[Condition], word: &str| {
+        let texts: Vec<String> = parts.iter().map(condition_text).collect();
+        match texts.as_slice() {
+            [only] => only.clone(),
+            _ => format!("({})", texts.join(word)),
+        }
+    };
+    match condition {
+        Condition::All(parts) if parts.is_empty() => "nothing".to_owned(),
+        Condition::Any(parts) if parts.is_empty() => "what never holds".to_owned(),
+        Condition::All(parts) => joined(parts, " and "),
+        Condition::Any(parts) => joined(parts, " or "),
+        Condition::Not(part) => format!("not {}", condition_text(part)),
+        Condition::Field { name, test } => format!("{name} {}", test_text(test)),
+    }
+}
+
+fn test_text(test: &Test) -> String {
+    let list = |values: &[Value]| {
+        let texts: Vec<String> = values.iter().map(ToString::to_string).collect();
+        texts.join(", ")
+    };
+    match test {
+        Test::Equals(value) => format!("is {value}"),
+        Test::Gte(value) => format!("is at least {value}"),
+        Test::Lte(value) => format!("is at most {value}"),
+        Test::Gt(value) => format!("is more than {value}"),
+        Test::Lt(value) => format!("is less than {value}"),
+        Test::Between { from, to } => match (from, to) {
+            (Some(from), Some(to)) => format!("is {from} to {to}"),
+            (Some(from), None) => format!("is at least {from}"),
+            (None, Some(to)) => format!("is at most {to}"),
+            (None, None) => "has a value".to_owned(),
+        },
+        Test::IncludesAny(values) => format!("is one of {}", list(values)),
+        Test::IncludesAll(values) => format!("includes {}", list(values)),
+        Test::Exists(true) => "has a value".to_owned(),
+        Test::Exists(false) => "has no value".to_owned(),
+    }
+}
