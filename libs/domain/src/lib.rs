@@ -7,6 +7,7 @@
 
 pub mod activity;
 pub mod aggregate;
+pub mod any_event;
 pub mod enrollment;
 pub mod ids;
 pub mod limits;
@@ -17,6 +18,9 @@ pub mod rejection;
 pub mod rules;
 pub mod standing;
 pub mod time;
+
+#[cfg(test)]
+mod test_support;
 
 pub use aggregate::{Claim, Decide, Entity, Routing, StoredEvent};
 pub use ids::{

@@ -1,0 +1,102 @@
+//! Leases: who may move the checkpoint of a partition. Rows, not advisory locks, timed by the
+//! clock of the database.
+
+use std::time::Duration;
+
+use sqlx::{PgConnection, PgPool, Row};
+use uuid::Uuid;
+
+use crate::ConsumerId;
+
+/// How long a lease holds without a heartbeat.
+pub const LEASE_TIME: Duration = Duration::from_secs(15);
+
+/// The leases of one consumer in this process.
+#[derive(Debug, Clone)]
+pub struct Leases {
+    consumer: ConsumerId,
+    owner: Uuid,
+}
+
+impl Leases {
+    /// A new owner, with no lease yet.
+    pub fn new(consumer: ConsumerId) -> Self {
+        Self {
+            consumer,
+            owner: Uuid::new_v4(),
+        }
+    }
+
+    /// Takes the free and the expired leases among `partitions`; with `force` also those that
+    /// somebody else holds. Returns the partitions now held, with their epochs, and fences the
+    /// checkpoints: the previous owner can no longer move them.
+    pub async fn acquire(
+        &self,
+        connection: &mut PgConnection,
+        partitions: &[u8],
+        force: bool,
+    ) -> Result<Vec<(u8, i64)>, sqlx::Error> {
+        let numbers: Vec<i16> = partitions
+            .iter()
+            .map(|partition| i16::from(*partition))
+            .collect();
+        let rows = sqlx::query(
+            "WITH held AS (
+                 INSERT INTO bus.leases AS l
+                     (consumer, version, partition, owner, epoch, expires_at)
+                 SELECT $1, $2, p, $3, 1, clock_timestamp() + $5
+                 FROM unnest($4::smallint[]) AS p
+                 ON CONFLICT (consumer, version, partition) DO UPDATE
+                 SET owner = $3, epoch = l.epoch + 1, expires_at = clock_timestamp() + $5
+                 WHERE l.expires_at < clock_timestamp() OR $6
+                 RETURNING l.partition, l.epoch)
+             INSERT INTO bus.checkpoints AS c (consumer, version, partition, number, epoch)
+             SELECT $1, $2, partition, 0, epoch FROM held
+             ON CONFLICT (consumer, version, partition) DO UPDATE SET epoch = EXCLUDED.epoch
+             RETURNING c.partition, c.epoch",
+        )
+        .bind(self.consumer.name)
+        .bind(self.consumer.version)
+        .bind(self.owner)
+        .bind(&numbers)
+        .bind(LEASE_TIME)
+        .bind(force)
+        .fetch_all(connection)
+        .await?;
+        rows.iter()
+            .map(|row| {
+                let partition: i16 = row.try_get(0)?;
+                Ok((u8::try_from(partition).unwrap_or_default(), row.try_get(1)?))
+            })
+            .collect()
+    }
+
+    /// Prolongs all leases held. Returns how many there are.
+    pub async fn heartbeat(&self, pool: &PgPool) -> Result<u64, sqlx::Error> {
+        let done = sqlx::query(
+            "UPDATE bus.leases SET expires_at = clock_timestamp() + $4
+             WHERE consumer = $1 AND version = $2 AND owner = $3",
+        )
+        .bind(self.consumer.name)
+        .bind(self.consumer.version)
+        .bind(self.owner)
+        .bind(LEASE_TIME)
+        .execute(pool)
+        .await?;
+        Ok(done.rows_affected())
+    }
+
+    /// Lets go of all leases, so that others need not wait for them to expire.
+    pub async fn release(&self, pool: &PgPool) -> Result<(), sqlx::Error> {
+        sqlx::query(
+            "UPDATE bus.leases SET expires_at = clock_timestamp()
+             WHERE consumer = $1 AND version = $2 AND owner = $3",
+        )
+        .bind(self.consumer.name)
+        .bind(self.consumer.version)
+        .bind(self.owner)
+        .execute(pool)
+        .await?;
+        Ok(())
+    }
+}

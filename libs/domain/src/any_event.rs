@@ -1,0 +1,98 @@
+//! Any event of the log, whatever its aggregate: what consumers of the whole log work with.
+
+use crate::activity::certification::CertificationEvent;
+use crate::activity::deal::DealEvent;
+use crate::activity::record::RecordEvent;
+use crate::enrollment::EnrollmentEvent;
+use crate::partner::PartnerEvent;
+use crate::program::ProgramEvent;
+use crate::program::org::OrgEvent;
+use crate::program::rates::RatesEvent;
+use crate::standing::StandingEvent;
+
+/// An event of one of the aggregates.
+#[derive(Debug, Clone, PartialEq)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "short-lived: decoded, applied, dropped"
+)]
+pub enum AnyEvent {
+    /// About an org.
+    Org(OrgEvent),
+    /// About a program.
+    Program(ProgramEvent),
+    /// About exchange rates.
+    Rates(RatesEvent),
+    /// About a partner.
+    Partner(PartnerEvent),
+    /// About an enrollment.
+    Enrollment(EnrollmentEvent),
+    /// About a deal.
+    Deal(DealEvent),
+    /// About a certification.
+    Certification(CertificationEvent),
+    /// About another activity.
+    Record(RecordEvent),
+    /// About a standing.
+    Standing(StandingEvent),
+    /// Of an aggregate type that this release does not know.
+    Foreign {
+        /// The stored aggregate type.
+        aggregate_type: String,
+        /// The stored event type.
+        event_type: String,
+    },
+}
+
+/// Reads the stored events of one aggregate type; implemented where stored bytes are handled.
+pub trait Decoder {
+    /// Why an event could not be read.
+    type Error;
+
+    /// Reads the event as one of `E`.
+    fn decode<E: crate::StoredEvent>(&self) -> Result<E, Self::Error>;
+}
+
+impl AnyEvent {
+    /// Reads an event of the given aggregate type.
+    ///
+    /// # Errors
+    /// Those of the decoder.
+    pub fn read<D: Decoder>(
+        aggregate_type: &str,
+        event_type: &str,
+        from: &D,
+    ) -> Result<Self, D::Error> {
+        Ok(match aggregate_type {
+            "Org" => Self::Org(from.decode()?),
+            "Program" => Self::Program(from.decode()?),
+            "Rates" => Self::Rates(from.decode()?),
+            "Partner" => Self::Partner(from.decode()?),
+            "Enrollment" => Self::Enrollment(from.decode()?),
+            "Deal" => Self::Deal(from.decode()?),
+            "Certification" => Self::Certification(from.decode()?),
+            "Record" => Self::Record(from.decode()?),
+            "Standing" => Self::Standing(from.decode()?),
+            _ => Self::Foreign {
+                aggregate_type: aggregate_type.to_owned(),
+                event_type: event_type.to_owned(),
+            },
+        })
+    }
+
+    /// True for an event of a type that this release does not know.
+    pub fn is_unknown(&self) -> bool {
+        match self {
+            Self::Org(event) => matches!(event, OrgEvent::Unknown { .. }),
+            Self::Program(event) => matches!(event, ProgramEvent::Unknown { .. }),
+            Self::Rates(event) => matches!(event, RatesEvent::Unknown { .. }),
+            Self::Partner(event) => matches!(event, PartnerEvent::Unknown { .. }),
+            Self::Enrollment(event) => matches!(event, EnrollmentEvent::Unknown { .. }),
+            Self::Deal(event) => matches!(event, DealEvent::Unknown { .. }),
+            Self::Certification(event) => matches!(event, CertificationEvent::Unknown { .. }),
+            Self::Record(event) => matches!(event, RecordEvent::Unknown { .. }),
+            Self::Standing(event) => matches!(event, StandingEvent::Unknown { .. }),
+            Self::Foreign { .. } => true,
+        }
+    }
+}

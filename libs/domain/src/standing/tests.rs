@@ -1,0 +1,464 @@
+//! Given facts, when a day comes, then these events.
+
+use std::collections::BTreeMap;
+
+use jiff::civil::{Date, date};
+use proptest::prelude::*;
+
+use super::Standing;
+use super::assess::{Assessment, assess};
+use super::events::{Basis, Cause, Direction, Ending, StandingEvent, TierSource};
+use super::subject::{Pin, Terms, Verdict, Version};
+use crate::ids::{EnrollmentId, PartnerId, ProgramId, TierId, TrackId};
+use crate::money::Money;
+use crate::program::{DemotionMode, ProgramDefinition, PromotionMode, Step};
+use crate::rules::{Fact, FactKind, NaiveFacts, NoRates, Value};
+use crate::time::{Calendar, add_days};
+
+/// Revenue over twelve months at two quarter ends: silver from 100,000, gold from 500,000; silver
+/// is kept unless both quarter ends are below 75,000.
+fn program() -> ProgramDefinition {
+    let revenue = |least: &str| {
+        serde_json::json!({"criterion": {
+            "id": "revenue", "name": "Partner-sourced revenue, rolling 12 months",
+            "measure": {"sum": {"of": "amount", "facts": {
+                "kind": "deal", "date": "closed", "window": {"rolling_months": 12},
+                "where": {"field": {"name": "state", "is": {"equals": "won"}}}}}},
+            "needs": {"gte": least}}})
+    };
+    let periods = |quantifier: &str, least: &str| serde_json::json!({quantifier: {"unit": "quarter", "last": 2, "holds": revenue(least)}});
+    let json = serde_json::json!({
+        "slug": "three-tier", "name": "Three tiers", "currency": "USD",
+        "tracks": [{"id": "resell", "name": "Resell",
+            "demotion": {"step": "one"},
+            "tiers": [
+                {"id": "gold", "name": "Gold", "qualification": periods("every_period", "500000"),
+                 "retention": periods("any_period", "500000")},
+                {"id": "silver", "name": "Silver", "qualification": periods("every_period", "100000"),
+                 "retention": periods("any_period", "75000")},
+                {"id": "bronze", "name": "Bronze"}]}]});
+    serde_json::from_value(json).unwrap()
+}
+
+struct World {
+    definition: ProgramDefinition,
+    terms: Terms,
+    facts: Vec<Fact>,
+    standing: Standing,
+    attributes: BTreeMap<String, Value>,
+}
+
+fn tier(id: &str) -> TierId {
+    TierId::parse(id).unwrap()
+}
+
+impl World {
+    fn new() -> Self {
+        Self {
+            definition: program(),
+            terms: Terms {
+                enrollment: EnrollmentId::parse("e1").unwrap(),
+                partner: PartnerId::parse("p1").unwrap(),
+                program: ProgramId::parse("three-tier").unwrap(),
+                track: TrackId::parse("resell").unwrap(),
+                start: date(2024, 1, 1),
+                end: None,
+                placed: None,
+                pin: None,
+                verdict: None,
+                terminated: None,
+            },
+            facts: Vec::new(),
+            standing: Standing::default(),
+            attributes: BTreeMap::new(),
+        }
+    }
+
+    fn won(&mut self, closed: Date, amount: &str) -> &mut Self {
+        self.facts.push(Fact {
+            kind: FactKind::new("deal"),
+            id: format!("d{}", self.facts.len()),
+            version: 1,
+            state: "won".to_owned(),
+            amount: Some(Money::parse(amount, "USD").unwrap()),
+            quantity: None,
+            dates: BTreeMap::from([("closed".to_owned(), closed)]),
+            fields: BTreeMap::new(),
+            disqualified: None,
+        });
+        self
+    }
+
+    fn look(&self, as_of: Date) -> Assessment {
+        let versions = [Version {
+            number: 1,
+            effective: date(2020, 1, 1),
+            definition: self.definition.clone(),
+        }];
+        let facts = NaiveFacts {
+            facts: &self.facts,
+            attributes: &self.attributes,
+            rates: &NoRates,
+        };
+        let calendar = Calendar::default();
+        let basis = Basis::default();
+        let done = assess(
+            &self.standing,
+            &self.terms,
+            &versions,
+            &calendar,
+            &facts,
+            as_of,
+            &basis,
+        );
+        let again = assess(
+            &done.standing,
+            &self.terms,
+            &versions,
+            &calendar,
+            &facts,
+            as_of,
+            &basis,
+        );
+        assert_eq!(again.events, [], "an assessment is settled at once");
+        assert_eq!(again.next_change, done.next_change);
+        done
+    }
+
+    /// Assesses as of a day and keeps the result. Returns what was decided, without progress.
+    fn on(&mut self, as_of: Date) -> Vec<StandingEvent> {
+        let done = self.look(as_of);
+        self.standing = done.standing;
+        done.events
+            .into_iter()
+            .filter(StandingEvent::is_decision)
+            .collect()
+    }
+
+    /// Lets time pass: assesses on every day on which the timer is due.
+    fn until(&mut self, to: Date) -> Vec<StandingEvent> {
+        let mut decided = Vec::new();
+        let mut day = self.standing.last_as_of.max(self.terms.start);
+        loop {
+            let done = self.look(day);
+            self.standing = done.standing;
+            decided.extend(done.events.into_iter().filter(StandingEvent::is_decision));
+            match done.next_change {
+                Some(next) if next <= to => day = next,
+                _ => return decided,
+            }
+        }
+    }
+
+    fn tier(&self) -> &str {
+        self.standing.tier.as_ref().unwrap().as_str()
+    }
+}
+
+fn names(events: &[StandingEvent]) -> Vec<String> {
+    use cqrs_es::DomainEvent;
+    events
+        .iter()
+        .map(|event| {
+            event
+                .event_type()
+                .rsplit('.')
+                .next()
+                .unwrap_or_default()
+                .to_owned()
+        })
+        .collect()
+}
+
+/// A partner who is silver on 2025-01-01 with 100,000 sold on 2024-07-15.
+fn silver() -> World {
+    let mut world = World::new();
+    world.won(date(2024, 7, 15), "100000.00");
+    world.until(date(2025, 1, 1));
+    assert_eq!(world.tier(), "silver");
+    world
+}
+
+#[test]
+fn an_enrollment_begins_in_the_entry_tier() {
+    let mut world = World::new();
+    assert_eq!(names(&world.on(date(2024, 1, 1))), ["StandingOpened"]);
+    assert_eq!(world.tier(), "bronze");
+    assert_eq!(world.standing.source, TierSource::Entry);
+}
+
+#[test]
+fn nothing_is_decided_before_the_first_day_and_the_timer_waits_for_it() {
+    let world = World::new();
+    let done = world.look(date(2023, 12, 1));
+    assert_eq!(done.events, []);
+    assert_eq!(done.next_change, Some(date(2024, 1, 1)));
+}
+
+#[test]
+fn exactly_the_threshold_at_both_quarter_ends_reaches_silver_on_the_next_day() {
+    let mut world = World::new();
+    world.won(date(2024, 7, 15), "100000.00");
+    world.until(date(2024, 12, 31));
+    assert_eq!(world.tier(), "bronze");
+    let events = world.on(date(2025, 1, 1));
+    let [StandingEvent::TierChanged(change)] = &events[..] else {
+        panic!("{events:?}")
+    };
+    assert_eq!(
+        (change.from.as_str(), change.to.as_str()),
+        ("bronze", "silver")
+    );
+    assert_eq!(
+        (change.direction, change.cause),
+        (Direction::Promotion, Cause::Qualified)
+    );
+    assert!(
+        change
+            .evidence
+            .sentence
+            .starts_with("Qualifies for Silver: "),
+        "{change:?}"
+    );
+}
+
+#[test]
+fn a_cent_less_at_one_of_two_quarter_ends_does_not_qualify() {
+    let mut world = World::new();
+    world
+        .won(date(2024, 7, 15), "99999.99")
+        .won(date(2024, 11, 2), "0.01");
+    world.until(date(2025, 1, 1));
+    assert_eq!(world.tier(), "bronze");
+    world.until(date(2025, 4, 1));
+    assert_eq!(world.tier(), "silver", "and does at the next");
+}
+
+#[test]
+fn below_the_retention_at_two_quarter_ends_gives_notice_and_then_demotes() {
+    let mut world = silver();
+    // The sale leaves the window on 2025-07-16: below at the ends of September and December.
+    let events = world.until(date(2026, 1, 1));
+    assert_eq!(names(&events), ["DemotionNoticeIssued"]);
+    assert_eq!(world.standing.last_as_of, date(2026, 1, 1));
+    let events = world.until(date(2026, 4, 30));
+    assert_eq!(names(&events), ["RemediationStarted"]);
+    let events = world.until(date(2026, 5, 1));
+    assert_eq!(names(&events), ["TierChanged", "RequalificationPathOpened"]);
+    assert_eq!(world.tier(), "bronze");
+    let StandingEvent::RequalificationPathOpened(path) = &events[1] else {
+        panic!()
+    };
+    assert_eq!(
+        (path.tier.as_str(), path.until),
+        ("silver", date(2026, 11, 1))
+    );
+}
+
+#[test]
+fn a_value_a_cent_below_gives_notice_and_exactly_the_threshold_does_not() {
+    for (amount, expected) in [
+        ("74999.99", vec!["DemotionNoticeIssued"]),
+        ("75000.00", vec![]),
+    ] {
+        let mut world = silver();
+        world.won(date(2025, 7, 20), amount);
+        let events = world.until(date(2026, 1, 1));
+        assert_eq!(names(&events), expected, "{amount}");
+    }
+}
+
+#[test]
+fn recovery_on_day_29_and_on_day_119_ends_the_process_and_day_121_is_too_late() {
+    for (day, expected) in [
+        (29, vec!["RecoveryRecorded"]),
+        (119, vec!["RemediationStarted", "RecoveryRecorded"]),
+        (
+            121,
+            vec![
+                "RemediationStarted",
+                "TierChanged",
+                "RequalificationPathOpened",
+            ],
+        ),
+    ] {
+        let mut world = silver();
+        world.won(date(2025, 7, 20), "74999.99");
+        world.until(date(2026, 1, 1));
+        let when = add_days(date(2026, 1, 1), day);
+        let mut events = world.until(add_days(when, -1));
+        world.won(when, "0.01");
+        events.extend(world.on(when));
+        assert_eq!(names(&events), expected, "day {day}");
+        assert_eq!(world.tier(), if day == 121 { "bronze" } else { "silver" });
+    }
+}
+
+#[test]
+fn a_recovered_partner_is_not_given_notice_again_for_the_same_quarters() {
+    let mut world = silver();
+    world.won(date(2025, 7, 20), "74999.99");
+    world.until(date(2026, 1, 1));
+    world.won(date(2026, 1, 20), "0.01");
+    assert_eq!(names(&world.on(date(2026, 1, 20))), ["RecoveryRecorded"]);
+    assert_eq!(names(&world.until(date(2026, 7, 19))), [""; 0]);
+}
+
+#[test]
+fn a_pin_holds_against_the_facts_until_its_last_day() {
+    let mut world = silver();
+    world.terms.pin = Some(Pin {
+        tier: tier("gold"),
+        until: Some(date(2025, 3, 31)),
+        reason: "strategic".to_owned(),
+    });
+    assert_eq!(names(&world.on(date(2025, 2, 1))), ["TierChanged"]);
+    assert_eq!(
+        (world.tier(), world.standing.source),
+        ("gold", TierSource::Pin)
+    );
+    let events = world.until(date(2025, 4, 1));
+    assert_eq!(names(&events), ["PinReleased", "TierChanged"]);
+    assert_eq!(
+        (world.tier(), world.standing.source),
+        ("silver", TierSource::Automatic)
+    );
+}
+
+#[test]
+fn a_late_sale_counts_where_it_belongs() {
+    let mut world = World::new();
+    world.until(date(2025, 2, 1));
+    assert_eq!(world.tier(), "bronze");
+    world.won(date(2024, 7, 15), "600000");
+    world.on(date(2025, 2, 1));
+    assert_eq!(world.tier(), "gold");
+}
+
+#[test]
+fn one_step_at_a_time_goes_up_rung_by_rung() {
+    let mut world = World::new();
+    world.definition.tracks[0].promotion.step = Step::One;
+    world.definition.tracks[0].promotion.minimum_months_in_tier = 3;
+    world.won(date(2024, 7, 15), "600000");
+    world.until(date(2025, 1, 1));
+    assert_eq!(world.tier(), "silver");
+    world.until(date(2025, 3, 31));
+    assert_eq!(world.tier(), "silver");
+    world.until(date(2025, 4, 1));
+    assert_eq!(world.tier(), "gold");
+}
+
+#[test]
+fn a_recommended_promotion_waits_for_a_person() {
+    let mut world = World::new();
+    world.definition.tracks[0].promotion.mode = PromotionMode::Recommend;
+    world.won(date(2024, 7, 15), "150000");
+    assert_eq!(
+        names(&world.until(date(2025, 1, 1))),
+        ["StandingOpened", "PromotionRecommended"]
+    );
+    assert_eq!(world.tier(), "bronze");
+    world.terms.verdict = Some(Verdict {
+        recommendation: 1,
+        approved: true,
+    });
+    assert_eq!(names(&world.on(date(2025, 1, 9))), ["TierChanged"]);
+    assert_eq!(
+        (world.tier(), world.standing.source),
+        ("silver", TierSource::Approved)
+    );
+}
+
+#[test]
+fn a_refused_promotion_is_not_recommended_again_while_its_reason_lasts() {
+    let mut world = World::new();
+    world.definition.tracks[0].promotion.mode = PromotionMode::Recommend;
+    world.won(date(2024, 7, 15), "150000");
+    world.until(date(2025, 1, 1));
+    world.terms.verdict = Some(Verdict {
+        recommendation: 1,
+        approved: false,
+    });
+    assert_eq!(
+        names(&world.on(date(2025, 1, 9))),
+        ["RecommendationWithdrawn"]
+    );
+    // The sale leaves the window in July; then the refusal is forgotten.
+    assert_eq!(names(&world.until(date(2025, 9, 30))), [""; 0]);
+    assert_eq!(
+        names(&world.until(date(2025, 10, 1))),
+        ["RecommendationWithdrawn"]
+    );
+}
+
+#[test]
+fn an_enrollment_closes_after_its_last_day_and_stays_closed() {
+    let mut world = World::new();
+    world.terms.end = Some(date(2024, 6, 30));
+    let events = world.until(date(2026, 1, 1));
+    assert_eq!(names(&events), ["StandingOpened", "StandingClosed"]);
+    assert_eq!(world.standing.last_as_of, date(2024, 7, 1));
+    assert_eq!(world.standing.closed, Some(Ending::Expired));
+    assert_eq!(world.look(date(2026, 1, 1)).next_change, None);
+}
+
+#[test]
+fn a_program_without_demotion_never_takes_a_tier() {
+    let mut world = silver();
+    world.definition.tracks[0].demotion.mode = DemotionMode::Never;
+    assert_eq!(names(&world.until(date(2027, 1, 1))), [""; 0]);
+    assert_eq!(world.tier(), "silver");
+}
+
+fn day() -> impl Strategy<Value = Date> {
+    (0..900i32).prop_map(|days| add_days(date(2024, 1, 1), days))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// The verdict depends on the facts, not on the order in which they became known.
+    #[test]
+    fn facts_in_any_order_give_the_same_standing(
+        sales in prop::collection::vec((day(), 1..400_000u32), 0..8),
+        as_of in day(),
+    ) {
+        let mut forward = World::new();
+        let mut backward = World::new();
+        for (closed, amount) in &sales {
+            forward.won(*closed, &amount.to_string());
+        }
+        for (closed, amount) in sales.iter().rev() {
+            backward.won(*closed, &amount.to_string());
+        }
+        for fact in &mut backward.facts {
+            fact.id = format!("d{}", sales.len() - 1 - fact.id[1..].parse::<usize>().unwrap());
+        }
+        prop_assert_eq!(forward.until(as_of), backward.until(as_of));
+        prop_assert_eq!(forward.standing, backward.standing);
+    }
+
+    /// Looking more often than the timers ask for changes no decision.
+    #[test]
+    fn looking_every_day_decides_the_same_as_looking_when_due(
+        sales in prop::collection::vec((day(), 1..400_000u32), 0..6),
+    ) {
+        let mut timed = World::new();
+        let mut daily = World::new();
+        for (closed, amount) in &sales {
+            timed.won(*closed, &amount.to_string());
+            daily.won(*closed, &amount.to_string());
+        }
+        let last = date(2026, 6, 30);
+        let by_timers = timed.until(last);
+        let mut by_days = Vec::new();
+        let mut today = date(2024, 1, 1);
+        while today <= last {
+            by_days.extend(daily.on(today));
+            today = today.tomorrow().unwrap();
+        }
+        prop_assert_eq!(by_timers, by_days);
+        prop_assert_eq!(timed.standing.tier, daily.standing.tier);
+    }
+}
