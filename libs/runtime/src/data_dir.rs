@@ -7,7 +7,7 @@
 //!   postgres.log         what that server had to say
 //!   postgres-port        the port it had last
 //!   postgres-password    secret, 0600
-//!   signing-key.der      secret, 0600; the local key that signs tokens
+//!   signing-key.pem      secret, 0600; the local key that signs tokens
 //!   jwks.json            its public half
 //!   client.toml          secret, 0600; address and token for the command line
 //!   tokens/              secret, 0700; one file per token
@@ -235,7 +235,7 @@ impl DataDir {
 
     /// Private key that signs local tokens (secret).
     pub fn signing_key(&self) -> PathBuf {
-        self.root.join("signing-key.der")
+        self.root.join("signing-key.pem")
     }
 
     /// Public half of the signing key, as a JWK set.

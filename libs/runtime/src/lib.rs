@@ -3,5 +3,12 @@
 //!
 //! Nothing here knows a partner, a tier or an event; it does not depend on the domain.
 
+pub mod config;
+pub mod connections;
 pub mod data_dir;
+pub mod health;
+pub mod keys;
+pub mod ports;
 pub mod postgres;
+pub mod shutdown;
+pub mod targets;
