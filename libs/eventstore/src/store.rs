@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use crate::append::{AppendFailure, AppendItem, Appender, StoredReceipt, read_receipts};
 use crate::cache::Baselines;
-use crate::codec::Codec;
+use crate::codec::{Codec, RawEvent};
 use crate::load::{Loader, Tail};
 use crate::pool::bounded;
 use crate::runner::fold;
@@ -139,15 +139,25 @@ impl EventStore {
     pub async fn load<A: Entity>(&self, stream: &StreamId) -> Result<Loaded<A>, CommandError> {
         let deadline = Instant::now() + self.inner.options.load_timeout;
         let baseline = self.inner.baselines.peek::<A>(stream);
-        let folded = self.fold_from::<A>(stream, baseline, deadline).await?;
+        let events = self.tail(stream, A::TYPE, &baseline, deadline).await?;
+        if let (Some((version, state)), true) = (&baseline, events.is_empty()) {
+            let state = Arc::clone(state);
+            return Ok(Loaded {
+                state,
+                version: *version,
+            });
+        }
+        let folded = fold::fold(&self.inner.codec, stream, baseline, &events)?;
         if folded.unknown {
             return Err(fold::unknown_event::<A>(stream).into());
         }
         let state = Arc::new(folded.state);
-        Ok(Loaded {
-            state,
-            version: folded.version,
-        })
+        let version = folded.version;
+        // What is looked up once is looked up again: an org, a program, a partner.
+        self.inner
+            .baselines
+            .put(stream, version, Arc::clone(&state));
+        Ok(Loaded { state, version })
     }
 
     /// Appends items of different streams in as few statements as possible, with a result for
@@ -200,18 +210,24 @@ impl EventStore {
         baseline: Option<(u64, Arc<A>)>,
         deadline: Instant,
     ) -> Result<fold::Folded<A>, CommandError> {
+        let events = self.tail(stream, A::TYPE, &baseline, deadline).await?;
+        let folded: Result<_, Rejection> = fold::fold(&self.inner.codec, stream, baseline, &events);
+        Ok(folded?)
+    }
+
+    async fn tail<A>(
+        &self,
+        stream: &StreamId,
+        aggregate_type: &'static str,
+        baseline: &Option<(u64, Arc<A>)>,
+        deadline: Instant,
+    ) -> Result<Vec<RawEvent>, CommandError> {
         let tail = Tail {
-            aggregate_type: A::TYPE,
+            aggregate_type,
             stream: stream.clone(),
             after: baseline.as_ref().map_or(0, |(version, _)| *version),
         };
-        let events = self
-            .inner
-            .loader
-            .read(tail, deadline)
-            .await
-            .map_err(|error| CommandError::Unavailable(Some(error)))?;
-        let folded: Result<_, Rejection> = fold::fold(&self.inner.codec, stream, baseline, &events);
-        Ok(folded?)
+        let read = self.inner.loader.read(tail, deadline).await;
+        read.map_err(|error| CommandError::Unavailable(Some(error)))
     }
 }

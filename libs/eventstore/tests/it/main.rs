@@ -4,8 +4,15 @@
 #![allow(clippy::unwrap_used)]
 
 mod account;
+mod append;
+mod bulk;
+mod immutable;
+mod library;
+mod reader;
 mod runner;
 mod sequencer;
+mod unknown;
+mod upkeep;
 
 use std::time::Duration;
 
