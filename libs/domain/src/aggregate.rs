@@ -26,6 +26,22 @@ pub trait Decide: Default + Clone + Serialize + DeserializeOwned + Send + Sync +
     fn evolve(&mut self, event: &Self::Event);
 }
 
+/// Refuses every command once an event was met that this release does not know: a decision on
+/// half-understood facts would be worse than none.
+///
+/// # Errors
+/// `UNKNOWN_EVENT` when `unreadable`.
+pub fn refuse_unreadable(unreadable: bool) -> Result<(), Rejection> {
+    if !unreadable {
+        return Ok(());
+    }
+    Err(Rejection::precondition(
+        "UNKNOWN_EVENT",
+        "a newer release wrote facts about this that the present release does not know; use the \
+         newer release to change it",
+    ))
+}
+
 /// An event enum whose variants have permanent type strings.
 pub trait StoredEvent: cqrs_es::DomainEvent {
     /// Every `(event_type, current event_version)` this release can write.
@@ -78,6 +94,26 @@ pub trait Entity:
     fn claims(&self) -> Vec<Claim> {
         Vec::new()
     }
+}
+
+/// An entity made by [`aggregate!`](crate::aggregate!): its two faces have the same commands and
+/// events, so that a command can be tried without the store.
+pub trait Decider:
+    Entity
+    + Decide<
+        Command = <Self as cqrs_es::Aggregate>::Command,
+        Event = <Self as cqrs_es::Aggregate>::Event,
+    >
+{
+}
+
+impl<A> Decider for A where
+    A: Entity
+        + Decide<
+            Command = <A as cqrs_es::Aggregate>::Command,
+            Event = <A as cqrs_es::Aggregate>::Event,
+        >
+{
 }
 
 /// Makes a [`Decide`] a `cqrs_es::Aggregate` under the given permanent type name.

@@ -22,7 +22,7 @@ pub mod time;
 #[cfg(test)]
 mod test_support;
 
-pub use aggregate::{Claim, Decide, Entity, Routing, StoredEvent};
+pub use aggregate::{Claim, Decide, Decider, Entity, Routing, StoredEvent};
 pub use ids::{
     CertificationId, DealId, EnrollmentId, OrgId, PartnerId, ProgramId, RecordId, StreamId, TierId,
     TrackId,

@@ -68,7 +68,10 @@ pub fn check_optional_name(v: &mut Violations, field: &str, text: Option<&str>, 
 pub fn check_note(v: &mut Violations, field: &str, text: &str) {
     if text.chars().count() > NOTE {
         v.add(field, format!("must be at most {NOTE} characters"));
-    } else if text.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t')) {
+    } else if text
+        .chars()
+        .any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t'))
+    {
         v.add(field, "must not contain control characters");
     }
 }
@@ -91,7 +94,10 @@ pub fn check_list(v: &mut Violations, field: &str, items: &[String], most: usize
     for (at, item) in items.iter().enumerate() {
         check_name(v, &format!("{field}[{at}]"), item, longest);
         if items[..at].contains(item) {
-            v.add(format!("{field}[{at}]"), format!("\"{item}\" is there twice"));
+            v.add(
+                format!("{field}[{at}]"),
+                format!("\"{item}\" is there twice"),
+            );
         }
     }
 }
@@ -138,6 +144,9 @@ fn check_value(v: &mut Violations, path: &str, value: &Value) {
 /// Notes a violation unless a number is within plus and minus [`crate::money::MAX_AMOUNT`].
 pub fn check_number(v: &mut Violations, field: &str, number: Decimal) {
     if number.abs() > crate::money::MAX_AMOUNT {
-        v.add(field, format!("must be at most {}", crate::money::MAX_AMOUNT));
+        v.add(
+            field,
+            format!("must be at most {}", crate::money::MAX_AMOUNT),
+        );
     }
 }

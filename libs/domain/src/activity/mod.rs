@@ -2,16 +2,18 @@
 
 pub mod certification;
 pub mod deal;
+pub mod facts;
 pub mod record;
 
 pub use certification::{
-    CertificationCommand, CertificationEvent, CertificationRecord,
+    Certification, CertificationCommand, CertificationEvent, CertificationRecord,
     DescribeCertification, Holder,
 };
 pub use deal::{
-    Customer, DealChanges, DealCommand, DealEvent, DealRecord, DealSource, DealState,
+    Customer, Deal, DealChanges, DealCommand, DealEvent, DealRecord, DealSource, DealState,
     RecordDeal, RegisterDeal, ReverseDeal,
 };
+pub use facts::{ActivityEvent, apply_event};
 pub use record::{
-    ActivityChanges, ActivityRecord, RecordActivity, RecordCommand, RecordEvent,
+    ActivityChanges, ActivityRecord, Record, RecordActivity, RecordCommand, RecordEvent,
 };

@@ -5,6 +5,7 @@ use jiff::civil::Date;
 use crate::enrollment::events::Direction;
 use crate::ids::{EnrollmentId, PartnerId, ProgramId, TierId, TrackId};
 use crate::partner::PartnerStatus;
+use crate::program::Program;
 
 /// The commands of an enrollment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -114,4 +115,27 @@ pub struct TrackFacts {
     /// The tiers of the track in any published version. `None`: no published version has the
     /// track.
     pub tiers: Option<Vec<TierId>>,
+}
+
+impl TrackFacts {
+    /// What `program` says about `track`: a track or tier counts when any published version has
+    /// it, since a version may take effect later than it is published.
+    pub fn of(program: &Program, track: &TrackId) -> Self {
+        let mut tiers: Option<Vec<TierId>> = None;
+        for version in program.versions() {
+            if let Some(track) = version.definition.track(track) {
+                let known = tiers.get_or_insert_default();
+                for tier in &track.tiers {
+                    if !known.contains(&tier.id) {
+                        known.push(tier.id.clone());
+                    }
+                }
+            }
+        }
+        Self {
+            archived: program.is_archived(),
+            published: !program.versions().is_empty(),
+            tiers,
+        }
+    }
 }

@@ -74,7 +74,9 @@ impl Partner {
     /// The contact with this e-mail address, in any case.
     pub fn contact_of(&self, email: &str) -> Option<&Contact> {
         let email = email.trim().to_lowercase();
-        self.contacts.iter().find(|contact| contact.person.email == email)
+        self.contacts
+            .iter()
+            .find(|contact| contact.person.email == email)
     }
 
     /// The primary contact, once the partner exists.
@@ -91,7 +93,10 @@ impl Partner {
         let mut all = profile.built_in_attributes();
         all.insert("status".to_owned(), Value::text(status.as_str()));
         if !self.tags.is_empty() {
-            all.insert("tags".to_owned(), Value::List(self.tags.iter().cloned().collect()));
+            all.insert(
+                "tags".to_owned(),
+                Value::List(self.tags.iter().cloned().collect()),
+            );
         }
         all.extend(profile.attributes.clone());
         all
@@ -106,7 +111,11 @@ impl Partner {
 
     fn present(&self) -> Result<(&PartnerProfile, PartnerStatus), Rejection> {
         self.profile.as_ref().zip(self.status).ok_or_else(|| {
-            Rejection::new(Kind::NotFound, "PARTNER_NOT_FOUND", "the partner does not exist")
+            Rejection::new(
+                Kind::NotFound,
+                "PARTNER_NOT_FOUND",
+                "the partner does not exist",
+            )
         })
     }
 
@@ -152,7 +161,9 @@ impl Partner {
         let mut v = Violations::default();
         let after = checked_profile(&mut v, "profile", record.profile, self.partner.as_ref());
         let person = checked_person(&mut v, "primary_contact", record.primary_contact);
-        let tags = record.tags.unwrap_or_else(|| self.tags.iter().cloned().collect());
+        let tags = record
+            .tags
+            .unwrap_or_else(|| self.tags.iter().cloned().collect());
         limits::check_list(&mut v, "tags", &tags, limits::TAGS, limits::TAG);
         v.check()?;
 
@@ -174,7 +185,9 @@ impl Partner {
 
     /// The facts that make this person the primary contact.
     fn primary_becomes(&self, person: Person) -> Vec<PartnerEvent> {
-        let contact = self.contact_of(&person.email).or_else(|| self.primary_contact());
+        let contact = self
+            .contact_of(&person.email)
+            .or_else(|| self.primary_contact());
         let Some(contact) = contact else {
             return Vec::new();
         };
@@ -248,7 +261,8 @@ impl Partner {
     }
 
     fn known_contact(&self, id: &str) -> Result<&Contact, Rejection> {
-        self.contact(id).ok_or_else(|| Rejection::not_found("contact", id))
+        self.contact(id)
+            .ok_or_else(|| Rejection::not_found("contact", id))
     }
 
     fn email_is_free(&self, person: &Person, except: Option<&str>) -> Result<(), Rejection> {
@@ -304,13 +318,20 @@ impl Partner {
                 format!("PARTNER_{}", from.as_str().to_uppercase()),
                 format!("a partner that is {from} cannot become {to}"),
             )),
-            _ => Ok(vec![PartnerEvent::PartnerStatusChanged { from, to, reason }]),
+            _ => Ok(vec![PartnerEvent::PartnerStatusChanged {
+                from,
+                to,
+                reason,
+            }]),
         }
     }
 }
 
 fn checked_creation(v: &mut Violations, create: CreatePartner) -> PartnerCreated {
-    v.take("", crate::ids::check_label("partner_id", create.partner.as_str()));
+    v.take(
+        "",
+        crate::ids::check_label("partner_id", create.partner.as_str()),
+    );
     let profile = checked_profile(v, "profile", create.profile, Some(&create.partner));
     let primary_contact = checked_person(v, "primary_contact", create.primary_contact);
     limits::check_list(v, "tags", &create.tags, limits::TAGS, limits::TAG);
@@ -365,13 +386,24 @@ impl PartnerProfile {
             ("partner_manager", text(&self.partner_manager)),
             ("regions", list(&self.regions)),
             ("languages", list(&self.languages)),
-            ("employee_count", self.employee_count.map(|n| Value::Number(Decimal::from(n)))),
-            ("annual_revenue", revenue.map(|money| Value::Number(money.amount))),
+            (
+                "employee_count",
+                self.employee_count.map(|n| Value::Number(Decimal::from(n))),
+            ),
+            (
+                "annual_revenue",
+                revenue.map(|money| Value::Number(money.amount)),
+            ),
             (
                 "annual_revenue_currency",
                 revenue.map(|money| Value::text(money.currency.as_str())),
             ),
-            ("parent", self.parent.as_ref().map(|parent| Value::text(parent.as_str()))),
+            (
+                "parent",
+                self.parent
+                    .as_ref()
+                    .map(|parent| Value::text(parent.as_str())),
+            ),
         ]
         .into_iter()
         .filter_map(|(name, value)| Some((name.to_owned(), value?)))
@@ -385,7 +417,10 @@ impl Decide for Partner {
 
     fn decide(&self, command: PartnerCommand) -> Result<Vec<PartnerEvent>, Rejection> {
         refuse_unreadable(self.unreadable)?;
-        let creates = matches!(command, PartnerCommand::Create(_) | PartnerCommand::Record(_));
+        let creates = matches!(
+            command,
+            PartnerCommand::Create(_) | PartnerCommand::Record(_)
+        );
         if !creates {
             self.present()?;
         }

@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::ids::PartnerId;
-use crate::partner::profile::{Person, PartnerChanges, PartnerProfile, PartnerStatus};
+use crate::partner::profile::{PartnerChanges, PartnerProfile, PartnerStatus, Person};
 
 /// The facts about a partner.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -270,8 +270,21 @@ where
 macro_rules! each_field {
     ($each:ident) => {
         $each!(
-            name, domain, partner_type, region, country, partner_manager, subtype, category,
-            industry, stage, regions, languages, employee_count, annual_revenue, parent,
+            name,
+            domain,
+            partner_type,
+            region,
+            country,
+            partner_manager,
+            subtype,
+            category,
+            industry,
+            stage,
+            regions,
+            languages,
+            employee_count,
+            annual_revenue,
+            parent,
             attributes
         )
     };
@@ -286,17 +299,6 @@ impl PartnerChanges {
             };
         }
         each_field!(differences)
-    }
-
-    /// Only the changes that make a difference to `profile`.
-    #[must_use]
-    pub fn against(self, profile: &PartnerProfile) -> Self {
-        macro_rules! kept {
-            ($($field:ident),+) => {
-                Self { $($field: self.$field.filter(|value| *value != profile.$field)),+ }
-            };
-        }
-        each_field!(kept)
     }
 
     /// True when nothing changes.

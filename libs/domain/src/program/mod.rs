@@ -1,14 +1,18 @@
 //! Orgs, programs and exchange rates.
 
+pub mod aggregate;
 pub mod commands;
 pub mod definition;
 pub mod events;
 pub mod org;
 pub mod rates;
+pub mod validate;
 
+pub use aggregate::{Program, PublishedVersion};
 pub use commands::{ApplyProgram, ProgramCommand, PublishDraft};
 pub use definition::{
     Benefit, Color, DemotionMode, DemotionPolicy, ProgramDefinition, PromotionMode,
     PromotionPolicy, Step, Tier, Track,
 };
 pub use events::ProgramEvent;
+pub use validate::validate;

@@ -137,7 +137,10 @@ impl DealRecord {
     /// The amount that is left after reversals.
     pub fn net_amount(&self) -> Option<Money> {
         let gross = self.amount?;
-        Some(Money::new(gross.amount - self.reversed_amount, gross.currency))
+        Some(Money::new(
+            gross.amount - self.reversed_amount,
+            gross.currency,
+        ))
     }
 }
 
@@ -181,25 +184,31 @@ pub struct DealChanges {
 macro_rules! each_field {
     ($each:ident) => {
         $each!(
-            name, customer, amount, product_lines, region, source, registered_date,
-            expected_close_date, attributes
+            name,
+            customer,
+            amount,
+            product_lines,
+            region,
+            source,
+            registered_date,
+            expected_close_date,
+            attributes
         )
     };
 }
 
 impl DealChanges {
-    /// Only the changes that make a difference to `record`.
-    #[must_use]
-    pub fn against(self, record: &DealRecord) -> Self {
-        macro_rules! kept {
+    /// What turns `from` into `to`, of that which can be corrected.
+    pub fn between(from: &DealRecord, to: &DealRecord) -> Self {
+        macro_rules! differences {
             ($($field:ident),+) => {
                 Self {
-                    closed_date: self.closed_date.filter(|date| Some(*date) != record.closed_date),
-                    $($field: self.$field.filter(|value| *value != record.$field)),+
+                    closed_date: to.closed_date.filter(|_| from.closed_date != to.closed_date),
+                    $($field: (from.$field != to.$field).then(|| to.$field.clone())),+
                 }
             };
         }
-        each_field!(kept)
+        each_field!(differences)
     }
 
     /// True when nothing changes.

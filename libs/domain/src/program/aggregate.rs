@@ -1,0 +1,462 @@
+//! The program: its draft, its published versions, its decisions.
+
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+
+use crate::aggregate::{Decide, Entity, Routing, refuse_unreadable};
+use crate::ids::{ProgramId, check_label};
+use crate::limits;
+use crate::program::commands::{ApplyProgram, ProgramCommand, PublishDraft};
+use crate::program::definition::ProgramDefinition;
+use crate::program::events::ProgramEvent;
+use crate::program::validate::{check_size, validate};
+use crate::rejection::{Kind, Rejection, Violations};
+use crate::time::check_date;
+
+/// A program, folded from its events.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Program {
+    program: Option<ProgramId>,
+    name: String,
+    draft: Option<Box<ProgramDefinition>>,
+    versions: Vec<PublishedVersion>,
+    archived: bool,
+    unreadable: bool,
+}
+
+crate::aggregate!(Program, "Program");
+
+/// A version that was published. It never changes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PublishedVersion {
+    /// Number: 1, 2, 3, …
+    pub version: u32,
+    /// The first business date on which it is in force.
+    pub effective_date: Date,
+    /// Its whole content.
+    pub definition: Box<ProgramDefinition>,
+}
+
+impl Program {
+    /// Identifier, once the program exists.
+    pub fn id(&self) -> Option<&ProgramId> {
+        self.program.as_ref()
+    }
+
+    /// What a person reads: the name in the latest published version, or the one given at first.
+    pub fn name(&self) -> &str {
+        self.versions
+            .last()
+            .map_or(&self.name, |latest| &latest.definition.name)
+    }
+
+    /// The draft of the next version.
+    pub fn draft(&self) -> Option<&ProgramDefinition> {
+        self.draft.as_deref()
+    }
+
+    /// All published versions; the first has number 1.
+    pub fn versions(&self) -> &[PublishedVersion] {
+        &self.versions
+    }
+
+    /// The version in force on a business date: of those that have begun, the latest.
+    pub fn in_force_on(&self, day: Date) -> Option<&PublishedVersion> {
+        self.versions
+            .iter()
+            .rev()
+            .find(|version| version.effective_date <= day)
+    }
+
+    /// True when the program takes no more versions and no more enrollments.
+    pub fn is_archived(&self) -> bool {
+        self.archived
+    }
+
+    fn create(&self, program: ProgramId, name: String) -> Result<Vec<ProgramEvent>, Rejection> {
+        if self.program.is_some() {
+            return Err(Rejection::already_exists("program", &program));
+        }
+        let mut v = Violations::default();
+        v.take("", check_label("program_id", program.as_str()));
+        limits::check_name(&mut v, "name", &name, limits::NAME);
+        v.check()?;
+        Ok(vec![ProgramEvent::ProgramCreated { program, name }])
+    }
+
+    fn must_exist(&self) -> Result<&ProgramId, Rejection> {
+        self.program.as_ref().ok_or_else(|| {
+            Rejection::new(
+                Kind::NotFound,
+                "PROGRAM_NOT_FOUND",
+                "the program does not exist",
+            )
+        })
+    }
+
+    fn must_be_open(&self) -> Result<(), Rejection> {
+        if self.archived {
+            return Err(Rejection::precondition(
+                "PROGRAM_ARCHIVED",
+                "the program is archived and takes no more versions",
+            ));
+        }
+        Ok(())
+    }
+
+    fn save_draft(
+        &self,
+        definition: Box<ProgramDefinition>,
+    ) -> Result<Vec<ProgramEvent>, Rejection> {
+        let program = self.must_exist()?;
+        self.must_be_open()?;
+        let mut v = Violations::default();
+        v.take("definition", check_size(&definition));
+        v.check()?;
+        slug_must_be(program, &definition)?;
+        if self.draft.as_ref() == Some(&definition) {
+            return Ok(Vec::new());
+        }
+        Ok(vec![ProgramEvent::ProgramDraftSaved { definition }])
+    }
+
+    fn publish(&self, publish: PublishDraft) -> Result<Vec<ProgramEvent>, Rejection> {
+        let program = self.must_exist()?;
+        let Some(draft) = self.draft.clone() else {
+            return Err(Rejection::precondition(
+                "PROGRAM_HAS_NO_DRAFT",
+                "there is no draft to publish; save one first",
+            ));
+        };
+        slug_must_be(program, &draft)?;
+        let PublishDraft {
+            effective_date,
+            note,
+            today,
+        } = publish;
+        self.next_version(draft, effective_date, note, today)
+    }
+
+    fn apply(&self, apply: ApplyProgram) -> Result<Vec<ProgramEvent>, Rejection> {
+        let ApplyProgram {
+            definition,
+            effective_date,
+            note,
+            today,
+        } = apply;
+        if let Some(program) = &self.program {
+            slug_must_be(program, &definition)?;
+            return self.next_version(definition, effective_date, note, today);
+        }
+        let (slug, name) = (definition.slug.clone(), definition.name.clone());
+        let mut events = self.next_version(definition, effective_date, note, today)?;
+        let program = ProgramId::parse(slug)?;
+        events.insert(0, ProgramEvent::ProgramCreated { program, name });
+        Ok(events)
+    }
+
+    fn next_version(
+        &self,
+        definition: Box<ProgramDefinition>,
+        effective_date: Date,
+        note: String,
+        today: Date,
+    ) -> Result<Vec<ProgramEvent>, Rejection> {
+        self.must_be_open()?;
+        let latest = self.versions.last();
+        if latest.is_some_and(|latest| latest.definition == definition) {
+            return Ok(Vec::new());
+        }
+        if self.versions.len() >= limits::VERSIONS {
+            let most = limits::VERSIONS;
+            return Err(Rejection::new(
+                Kind::Exhausted,
+                "TOO_MANY_VERSIONS",
+                format!("a program has at most {most} versions; start a new program"),
+            ));
+        }
+        let mut v = Violations::default();
+        v.take("definition", validate(&definition));
+        limits::check_note(&mut v, "note", &note);
+        v.take("", check_date("effective_date", effective_date));
+        v.check()?;
+        if let Some(latest) = latest {
+            begins_after(latest, effective_date, today)?;
+        }
+        Ok(vec![ProgramEvent::ProgramVersionPublished {
+            version: latest.map_or(1, |latest| latest.version + 1),
+            effective_date,
+            note,
+            definition,
+        }])
+    }
+
+    fn archive(&self) -> Result<Vec<ProgramEvent>, Rejection> {
+        self.must_exist()?;
+        if self.archived {
+            return Ok(Vec::new());
+        }
+        Ok(vec![ProgramEvent::ProgramArchived {}])
+    }
+}
+
+/// A later version never reaches back: decisions that were made stay as they were made.
+fn begins_after(latest: &PublishedVersion, date: Date, today: Date) -> Result<(), Rejection> {
+    if date < latest.effective_date {
+        return Err(Rejection::precondition(
+            "EFFECTIVE_DATE_BEFORE_PREVIOUS",
+            format!(
+                "version {} is in force from {}; the next one cannot begin before it",
+                latest.version, latest.effective_date
+            ),
+        ));
+    }
+    if date < today {
+        return Err(Rejection::precondition(
+            "EFFECTIVE_DATE_IN_PAST",
+            format!("only the first version may begin in the past; today is {today}"),
+        ));
+    }
+    Ok(())
+}
+
+fn slug_must_be(program: &ProgramId, definition: &ProgramDefinition) -> Result<(), Rejection> {
+    if definition.slug == program.as_str() {
+        return Ok(());
+    }
+    Err(Rejection::invalid(
+        "definition.slug",
+        format!("must be \"{program}\", the identifier of the program"),
+    ))
+}
+
+impl Decide for Program {
+    type Command = ProgramCommand;
+    type Event = ProgramEvent;
+
+    fn decide(&self, command: ProgramCommand) -> Result<Vec<ProgramEvent>, Rejection> {
+        refuse_unreadable(self.unreadable)?;
+        match command {
+            ProgramCommand::Create { program, name } => self.create(program, name),
+            ProgramCommand::SaveDraft { definition } => self.save_draft(definition),
+            ProgramCommand::Publish(publish) => self.publish(publish),
+            ProgramCommand::Apply(apply) => self.apply(apply),
+            ProgramCommand::Archive => self.archive(),
+        }
+    }
+
+    fn evolve(&mut self, event: &ProgramEvent) {
+        match event {
+            ProgramEvent::ProgramCreated { program, name } => {
+                self.program = Some(program.clone());
+                self.name.clone_from(name);
+            }
+            ProgramEvent::ProgramDraftSaved { definition } => {
+                self.draft = Some(definition.clone());
+            }
+            ProgramEvent::ProgramVersionPublished {
+                version,
+                effective_date,
+                definition,
+                ..
+            } => {
+                if self.draft.as_ref() == Some(definition) {
+                    self.draft = None;
+                }
+                self.versions.push(PublishedVersion {
+                    version: *version,
+                    effective_date: *effective_date,
+                    definition: definition.clone(),
+                });
+            }
+            ProgramEvent::ProgramArchived {} => self.archived = true,
+            ProgramEvent::Unknown { .. } => self.unreadable = true,
+        }
+    }
+}
+
+impl Entity for Program {
+    fn routing(&self) -> Option<Routing> {
+        self.program.as_ref().map(|_| Routing::EveryPartition)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::civil::date;
+
+    use super::*;
+    use crate::program::validate::tests::sample;
+    use crate::test_support::{Given, given};
+
+    const TODAY: Date = date(2026, 3, 1);
+
+    fn created() -> Given<Program> {
+        given([ProgramEvent::ProgramCreated {
+            program: ProgramId::parse("resale").unwrap(),
+            name: "Resale".to_owned(),
+        }])
+    }
+
+    fn named(name: &str) -> Box<ProgramDefinition> {
+        Box::new(ProgramDefinition {
+            name: name.to_owned(),
+            ..sample()
+        })
+    }
+
+    fn apply(name: &str, effective_date: Date) -> ProgramCommand {
+        ProgramCommand::Apply(ApplyProgram {
+            definition: named(name),
+            effective_date,
+            note: String::new(),
+            today: TODAY,
+        })
+    }
+
+    fn publish(effective_date: Date) -> ProgramCommand {
+        ProgramCommand::Publish(PublishDraft {
+            effective_date,
+            note: "as agreed".to_owned(),
+            today: TODAY,
+        })
+    }
+
+    fn save(definition: Box<ProgramDefinition>) -> ProgramCommand {
+        ProgramCommand::SaveDraft { definition }
+    }
+
+    #[test]
+    fn a_draft_is_kept_then_published_as_version_one() {
+        let program = created()
+            .when(save(named("Resale")))
+            .then([ProgramEvent::ProgramDraftSaved {
+                definition: named("Resale"),
+            }])
+            .when(save(named("Resale")))
+            .nothing()
+            .when(publish(TODAY))
+            .then([ProgramEvent::ProgramVersionPublished {
+                version: 1,
+                effective_date: TODAY,
+                note: "as agreed".to_owned(),
+                definition: named("Resale"),
+            }]);
+        assert_eq!(program.state.draft(), None);
+        program.when(publish(TODAY)).refused("PROGRAM_HAS_NO_DRAFT");
+    }
+
+    #[test]
+    fn an_unfinished_draft_is_kept_but_not_published() {
+        let mut draft = named("Resale");
+        draft.tracks.clear();
+        created()
+            .when(save(draft))
+            .accepted()
+            .when(publish(TODAY))
+            .invalid(&["definition.tracks"]);
+    }
+
+    #[test]
+    fn applying_a_definition_creates_and_publishes_and_twice_is_once() {
+        let program = given::<Program>([]).when(apply("Resale", TODAY)).then([
+            ProgramEvent::ProgramCreated {
+                program: ProgramId::parse("resale").unwrap(),
+                name: "Resale".to_owned(),
+            },
+            ProgramEvent::ProgramVersionPublished {
+                version: 1,
+                effective_date: TODAY,
+                note: String::new(),
+                definition: named("Resale"),
+            },
+        ]);
+        let program = program.when(apply("Resale", date(2026, 4, 1))).nothing();
+        let program = program.when(apply("Resale 2", TODAY)).accepted();
+        assert_eq!(program.state.versions().len(), 2);
+        assert_eq!(program.state.name(), "Resale 2");
+    }
+
+    #[test]
+    fn the_first_version_may_begin_in_the_past_and_later_ones_may_not() {
+        given::<Program>([])
+            .when(apply("One", date(2014, 1, 1)))
+            .accepted()
+            .when(apply("Two", date(2026, 2, 28)))
+            .refused("EFFECTIVE_DATE_IN_PAST");
+    }
+
+    #[test]
+    fn a_version_cannot_begin_before_the_one_it_replaces() {
+        given::<Program>([])
+            .when(apply("One", date(2026, 6, 1)))
+            .accepted()
+            .when(apply("Two", date(2026, 5, 31)))
+            .refused("EFFECTIVE_DATE_BEFORE_PREVIOUS");
+    }
+
+    #[test]
+    fn of_two_versions_with_the_same_date_the_later_one_is_in_force() {
+        let program = given::<Program>([])
+            .when(apply("One", TODAY))
+            .accepted()
+            .when(apply("Two", TODAY))
+            .accepted()
+            .when(apply("Three", date(2026, 6, 1)))
+            .accepted()
+            .state;
+        let on = |day| program.in_force_on(day).map(|version| version.version);
+        assert_eq!(on(date(2026, 2, 28)), None);
+        assert_eq!(on(TODAY), Some(2));
+        assert_eq!(on(date(2026, 5, 31)), Some(2));
+        assert_eq!(on(date(2026, 6, 1)), Some(3));
+    }
+
+    #[test]
+    fn a_definition_belongs_to_the_program_of_its_slug() {
+        let mut other = named("Resale");
+        other.slug = "referral".to_owned();
+        created().when(save(other)).invalid(&["definition.slug"]);
+    }
+
+    #[test]
+    fn an_archived_program_takes_no_more_versions() {
+        let program = created()
+            .when(save(named("Resale")))
+            .accepted()
+            .when(ProgramCommand::Archive)
+            .then([ProgramEvent::ProgramArchived {}])
+            .when(ProgramCommand::Archive)
+            .nothing();
+        program
+            .clone()
+            .when(publish(TODAY))
+            .refused("PROGRAM_ARCHIVED");
+        program
+            .clone()
+            .when(apply("Other", TODAY))
+            .refused("PROGRAM_ARCHIVED");
+        program
+            .when(save(named("Other")))
+            .refused("PROGRAM_ARCHIVED");
+    }
+
+    #[test]
+    fn a_program_that_does_not_exist_has_no_draft() {
+        given::<Program>([])
+            .when(save(named("Resale")))
+            .refused("PROGRAM_NOT_FOUND");
+        given::<Program>([])
+            .when(publish(TODAY))
+            .refused("PROGRAM_NOT_FOUND");
+    }
+
+    #[test]
+    fn a_program_cannot_be_created_twice() {
+        let create = ProgramCommand::Create {
+            program: ProgramId::parse("resale").unwrap(),
+            name: "Again".to_owned(),
+        };
+        created().when(create).refused("PROGRAM_EXISTS");
+    }
+}
