@@ -21,7 +21,10 @@ pub enum KeyError {
     #[error(transparent)]
     Files(#[from] DataDirError),
     /// A file is there and cannot be read as what it should be.
-    #[error("{} cannot be used: {reason}; remove it, and the next `tierline up` makes a new one", .path.display())]
+    #[error(
+        "{} cannot be used: {reason}; remove it, and the next `tierline up` makes a new one",
+        .path.display()
+    )]
     Broken {
         /// Which file.
         path: PathBuf,

@@ -11,7 +11,8 @@ use tokio::net::TcpListener;
 pub enum PortError {
     /// Somebody listens there already.
     #[error(
-        "port {} on {} is taken{holder}; stop that, or choose another with {flag} {}:PORT ({variable})",
+        "port {} on {} is taken{holder}; stop that, or choose another with {flag} {}:PORT \
+         ({variable})",
         .address.port(), .address.ip(), .address.ip()
     )]
     Taken {
@@ -139,10 +140,9 @@ mod tests {
 
     #[test]
     fn only_listening_sockets_count() {
-        let table = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt \
-                     uid  timeout inode\n\
-                     0: 0100007F:1E14 0100007F:C350 01 00000000:00000000 00:00000000 00000000 0 0 1 1\n\
-                     1: 0100007F:1E14 00000000:0000 0A 00000000:00000000 00:00000000 00000000 0 0 42 1\n";
+        let table = "sl local_address rem_address st queues timer retrnsmt uid timeout inode\n\
+                     0: 0100007F:1E14 0100007F:C350 01 0:0 0:0 0 0 0 1 1\n\
+                     1: 0100007F:1E14 00000000:0000 0A 0:0 0:0 0 0 0 42 1\n";
         assert_eq!(listening_inode(table, 7700), Some(42));
         assert_eq!(listening_inode(table, 7701), None);
     }

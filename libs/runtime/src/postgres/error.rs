@@ -41,7 +41,8 @@ pub enum PostgresError {
     /// The data was made by another major version.
     #[error(
         "the data in {} was made by PostgreSQL {cluster}, and this machine has {found}; install \
-         version {cluster}, or point --postgres-bin (TIERLINE_POSTGRES_BIN) to it", .folder.display()
+         version {cluster}, or point --postgres-bin (TIERLINE_POSTGRES_BIN) to it",
+        .folder.display()
     )]
     OtherMajor {
         /// The cluster.

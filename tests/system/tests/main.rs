@@ -1,0 +1,4 @@
+//! Tests of the whole product and of the tree it is made from; one program, one module a concern.
+
+mod dependencies;
+mod tidy;
