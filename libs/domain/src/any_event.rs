@@ -2,6 +2,7 @@
 
 use crate::activity::certification::CertificationEvent;
 use crate::activity::deal::DealEvent;
+use crate::activity::facts::ActivityEvent;
 use crate::activity::record::RecordEvent;
 use crate::enrollment::EnrollmentEvent;
 use crate::partner::PartnerEvent;
@@ -78,6 +79,18 @@ impl AnyEvent {
                 event_type: event_type.to_owned(),
             },
         })
+    }
+
+    /// The event as one that changes a fact, with its aggregate type.
+    pub fn activity(&self) -> Option<(&'static str, ActivityEvent<'_>)> {
+        match self {
+            Self::Deal(event) => Some(("Deal", ActivityEvent::Deal(event))),
+            Self::Certification(event) => {
+                Some(("Certification", ActivityEvent::Certification(event)))
+            }
+            Self::Record(event) => Some(("Record", ActivityEvent::Record(event))),
+            _ => None,
+        }
     }
 
     /// True for an event of a type that this release does not know.

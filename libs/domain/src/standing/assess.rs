@@ -516,17 +516,22 @@ impl Work<'_> {
             return false;
         }
         let at_ends = self.evaluate(rules, requirement, Mode::AtPeriodEnds);
-        let today = self.evaluate(rules, requirement, Mode::AsOfToday);
-        if self.standing.process.is_some() {
-            if today.outcome == Outcome::Met {
-                self.recover(tier, &today);
-                return false;
-            }
-            return self.advance(rules, rank, &at_ends, qualified);
-        }
-        if at_ends.outcome != Outcome::Unmet || today.outcome == Outcome::Met {
+        let in_process = self.standing.process.is_some();
+        if !in_process && at_ends.outcome != Outcome::Unmet {
             self.forget_demotion(rules.track, rank);
             return false;
+        }
+        let today = self.evaluate(rules, requirement, Mode::AsOfToday);
+        if today.outcome == Outcome::Met {
+            if in_process {
+                self.recover(tier, &today);
+            } else {
+                self.forget_demotion(rules.track, rank);
+            }
+            return false;
+        }
+        if in_process {
+            return self.advance(rules, rank, &at_ends, qualified);
         }
         if self.standing.recommended.is_some() || self.standing.refused.is_some() {
             return false;

@@ -6,6 +6,7 @@
 pub mod aggregate;
 pub mod assess;
 pub mod events;
+pub mod replay;
 pub mod subject;
 #[cfg(test)]
 mod tests;

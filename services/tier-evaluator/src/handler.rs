@@ -1,0 +1,180 @@
+//! The consumer: what is kept in memory between batches, and how a batch is split.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use sqlx::PgConnection;
+use tierline_bus::{Handler, HandlerError};
+use tierline_domain::any_event::AnyEvent;
+use tierline_domain::rules::RateTable;
+use tierline_eventstore::{EventStore, LogEvent};
+
+use crate::batch::{Batch, Trouble};
+use crate::org::OrgView;
+use crate::partner::PartnerState;
+use crate::store::{self, PartnerKey};
+
+/// Tells the present instant; a plain function, so that tests can hold time still.
+pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
+/// Most of what is kept in memory of partners, in entries; see [`PartnerState::weight`].
+const MAX_WEIGHT: usize = 200_000;
+
+/// What the evaluator keeps between batches. All of it can be read back from the database.
+#[derive(Default)]
+pub(crate) struct Memory {
+    pub(crate) orgs: HashMap<(u8, String), OrgView>,
+    pub(crate) rates: HashMap<String, KnownRates>,
+    pub(crate) partners: BTreeMap<PartnerKey, PartnerState>,
+    pub(crate) batches: u64,
+}
+
+/// The rates of an org, with every correction, up to a version of their stream.
+#[derive(Default)]
+pub(crate) struct KnownRates {
+    pub(crate) table: RateTable,
+    pub(crate) version: u64,
+}
+
+impl Memory {
+    /// Lets go of the partners that were not used for longest, when there are too many.
+    fn trim(&mut self) {
+        let weight: usize = self.partners.values().map(PartnerState::weight).sum();
+        if weight <= MAX_WEIGHT {
+            return;
+        }
+        let mut ages: Vec<u64> = self
+            .partners
+            .values()
+            .map(|state| state.last_used)
+            .collect();
+        let middle = ages.len() / 2;
+        let (_, median, _) = ages.select_nth_unstable(middle);
+        let median = *median;
+        let newest = self.batches;
+        self.partners
+            .retain(|_, state| state.last_used > median || state.last_used == newest);
+    }
+}
+
+/// The handler of the evaluator's consumer.
+pub struct Evaluator {
+    store: EventStore,
+    clock: Clock,
+    memory: Memory,
+    appended: bool,
+}
+
+impl Evaluator {
+    /// An evaluator that reads the real time from `clock`.
+    pub fn new(store: EventStore, clock: Clock) -> Self {
+        Self {
+            store,
+            clock,
+            memory: Memory::default(),
+            appended: false,
+        }
+    }
+
+    /// Orgs on real time whose date has moved on since anything was assessed.
+    fn late(&self) -> Vec<(u8, String)> {
+        let now = (self.clock)();
+        self.memory
+            .orgs
+            .iter()
+            .filter(|(_, view)| {
+                !view.org.is_sandbox()
+                    && view.clock.is_some_and(|clock| view.org.today(now) > clock)
+            })
+            .map(|(key, _)| key.clone())
+            .collect()
+    }
+}
+
+#[async_trait]
+impl Handler for Evaluator {
+    async fn start(&mut self, connection: &mut PgConnection) -> Result<(), HandlerError> {
+        self.memory = Memory::default();
+        let reached = store::reached(connection).await?;
+        for (partition, org, mut view) in store::load_orgs(connection).await? {
+            let checkpoint = reached.iter().find(|(at, _)| *at == partition);
+            view.seen = view.seen.max(checkpoint.map_or(0, |(_, number)| *number));
+            self.memory.orgs.insert((partition, org), view);
+        }
+        Ok(())
+    }
+
+    async fn apply(
+        &mut self,
+        connection: &mut PgConnection,
+        events: &[LogEvent],
+    ) -> Result<(), HandlerError> {
+        self.memory.batches += 1;
+        let mut partitions: BTreeMap<u8, Vec<(usize, AnyEvent)>> = BTreeMap::new();
+        for (index, event) in events.iter().enumerate() {
+            let any = tierline_bus::decode(self.store.codec(), event).map_err(|error| {
+                HandlerError::Poison {
+                    index,
+                    reason: error.to_string(),
+                }
+            })?;
+            if any.is_unknown() {
+                let reason = format!("this release does not know {}", event.event_type);
+                return Err(HandlerError::Poison { index, reason });
+            }
+            partitions
+                .entry(event.partition)
+                .or_default()
+                .push((index, any));
+        }
+        for (partition, members) in partitions {
+            let mut batch = Batch::new(&mut *connection, &mut self.memory, partition);
+            batch.load(events, &members).await?;
+            for (index, any) in &members {
+                batch
+                    .take(&events[*index], any)
+                    .await
+                    .map_err(|trouble| match trouble {
+                        Trouble::Database(error) => HandlerError::Database(error),
+                        Trouble::Event(reason) => HandlerError::Poison {
+                            index: *index,
+                            reason,
+                        },
+                    })?;
+            }
+            self.appended |= batch.finish().await?;
+        }
+        self.memory.trim();
+        Ok(())
+    }
+
+    fn due(&mut self) -> bool {
+        !self.late().is_empty()
+    }
+
+    async fn idle(
+        &mut self,
+        connection: &mut PgConnection,
+        positions: &[(u8, i64)],
+    ) -> Result<(), HandlerError> {
+        self.memory.batches += 1;
+        let now = (self.clock)();
+        for (partition, org) in self.late() {
+            let number = positions.iter().find(|(at, _)| *at == partition);
+            let Some((_, number)) = number else { continue };
+            let mut batch = Batch::new(&mut *connection, &mut self.memory, partition);
+            batch.tick(&org, *number, now).await?;
+            self.appended |= batch.finish().await?;
+        }
+        self.memory.trim();
+        Ok(())
+    }
+
+    fn committed(&mut self) {
+        if std::mem::take(&mut self.appended) {
+            self.store.wake();
+        }
+    }
+}
