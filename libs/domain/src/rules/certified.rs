@@ -57,7 +57,9 @@ pub(crate) fn held<'f>(fact: &'f Fact, filter: &Condition, as_of: Date) -> Held<
     let Some(awarded) = fact.date("awarded") else {
         return Held::LeftOut(LeftOut::Undated);
     };
-    if let Some(expires) = fact.date("expires").filter(|expires| *expires < as_of) {
+    // One that expires before it is awarded is never valid.
+    let over = |expires: &Date| *expires < as_of || *expires < awarded;
+    if let Some(expires) = fact.date("expires").filter(over) {
         return Held::Expired(expires);
     }
     if awarded > as_of {
