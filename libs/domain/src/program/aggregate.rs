@@ -33,6 +33,8 @@ pub struct PublishedVersion {
     pub version: u32,
     /// The first business date on which it is in force.
     pub effective_date: Date,
+    /// Why it was published, in the author's words; may be empty.
+    pub note: String,
     /// Its whole content.
     pub definition: Box<ProgramDefinition>,
 }
@@ -458,5 +460,32 @@ mod tests {
             name: "Again".to_owned(),
         };
         created().when(create).refused("PROGRAM_EXISTS");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_commands_leave_a_program_that_replays_with_versions_in_order(
+            steps in proptest::collection::vec((0..6_u8, 0..3_u8, -20..40_i32), 0..16)
+        ) {
+            let commands = steps.into_iter().map(|(kind, name, days)| {
+                let name = ["", "Resale", "Resale 2"][usize::from(name)];
+                let day = crate::time::add_days(TODAY, days);
+                match kind {
+                    0 => ProgramCommand::Create {
+                        program: ProgramId::parse("resale").unwrap(),
+                        name: name.to_owned(),
+                    },
+                    1 | 2 => save(named(name)),
+                    3 => publish(day),
+                    4 if days > 35 => ProgramCommand::Archive,
+                    _ => apply(name, day),
+                }
+            });
+            let (program, _) = crate::test_support::run_and_replay::<Program>(commands);
+            for pair in program.versions().windows(2) {
+                proptest::prop_assert_eq!(pair[0].version + 1, pair[1].version);
+                proptest::prop_assert!(pair[0].effective_date <= pair[1].effective_date);
+            }
+        }
     }
 }

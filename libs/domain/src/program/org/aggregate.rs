@@ -344,4 +344,29 @@ mod tests {
             .when(advance("2030-01-01T00:00:00Z"))
             .refused("UNKNOWN_EVENT");
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_commands_leave_an_org_that_replays_and_whose_clock_never_went_back(
+            steps in proptest::collection::vec((0..4_u8, -3..40_i32), 0..20)
+        ) {
+            let commands = steps.into_iter().map(|(kind, days)| {
+                let day = crate::time::add_days(date(2014, 1, 1), days);
+                match kind {
+                    0 => OrgCommand::Create(create(Some(ClockTime::Date(day)))),
+                    1 => OrgCommand::Edit { name: "x".repeat(days.unsigned_abs() as usize) },
+                    2 => OrgCommand::AdvanceClock { to: ClockTime::Date(day) },
+                    _ => OrgCommand::AdvanceClock {
+                        to: ClockTime::Instant(Calendar::default().start_of(day)),
+                    },
+                }
+            });
+            let (_, events) = crate::test_support::run_and_replay::<Org>(commands);
+            for event in events {
+                if let OrgEvent::ClockAdvanced { from, to } = event {
+                    proptest::prop_assert!(from < to);
+                }
+            }
+        }
+    }
 }

@@ -266,4 +266,24 @@ mod tests {
             }))
             .refused("RATES_BASE_FIXED");
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_publications_replay_and_repeating_the_last_changes_nothing(
+            steps in proptest::collection::vec(
+                proptest::collection::vec((0..20_i32, -1..4_i64, 0..3_u32), 0..6), 0..8)
+        ) {
+            let commands: Vec<_> = steps.into_iter().map(|days| {
+                publish(days.into_iter().map(|(at, rate, scale)| RateDay {
+                    date: add_days(date(2026, 1, 1), at),
+                    rates: [(Currency::USD, Decimal::new(rate, scale))].into(),
+                }).collect())
+            }).collect();
+            let (rates, _) = crate::test_support::run_and_replay::<Rates>(commands.clone());
+            let taken = commands.into_iter().rev().find(|c| Rates::default().decide(c.clone()).is_ok());
+            if let Some(last) = taken {
+                proptest::prop_assert_eq!(rates.decide(last), Ok(Vec::new()));
+            }
+        }
+    }
 }
