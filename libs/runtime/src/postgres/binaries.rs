@@ -104,6 +104,16 @@ impl Binaries {
     }
 }
 
+/// Where links on the PATH lead to: the folder with all programs, and the one worth printing.
+fn real_folder(folder: &Path) -> PathBuf {
+    let program = fs::canonicalize(folder.join("postgres")).ok();
+    let real = program
+        .as_deref()
+        .and_then(Path::parent)
+        .filter(|f| f.join("initdb").is_file());
+    real.unwrap_or(folder).to_owned()
+}
+
 fn parent(path: &Path) -> Option<PathBuf> {
     path.is_file()
         .then(|| path.parent().map(Path::to_owned))
