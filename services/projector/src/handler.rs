@@ -1,0 +1,129 @@
+//! A read model as the handler of a consumer.
+
+use std::collections::HashSet;
+
+use async_trait::async_trait;
+use sqlx::PgConnection;
+use tierline_bus::{Handler, HandlerError, decode};
+use tierline_domain::any_event::AnyEvent;
+use tierline_eventstore::{Codec, LogEvent};
+use tierline_telemetry::metrics;
+
+use crate::fold::{Fold, RowKey};
+use crate::model::{Effect, Model};
+use crate::table::{Table, TableError};
+
+/// Applies batches to one table. Keeps nothing between batches, so there is nothing to forget
+/// after a failure and a table may be swapped under it at any time.
+pub(crate) struct ModelHandler<M> {
+    table: Table<M>,
+    codec: Codec,
+}
+
+impl<M: Model> ModelHandler<M> {
+    pub(crate) fn new(table: Table<M>) -> Self {
+        Self {
+            table,
+            codec: Codec::default(),
+        }
+    }
+}
+
+/// An event that concerns a row: its index in the batch, the row, the content.
+struct Concern {
+    index: usize,
+    key: RowKey,
+    content: AnyEvent,
+}
+
+/// Reads the events that concern the model.
+///
+/// # Errors
+/// The index of the first one that cannot be read, and why.
+fn concerns<M: Model>(codec: &Codec, batch: &[LogEvent]) -> Result<Vec<Concern>, (usize, String)> {
+    let mut concerns = Vec::new();
+    for (index, event) in batch.iter().enumerate() {
+        if let Some((key, content)) = read::<M>(codec, event).map_err(|reason| (index, reason))? {
+            concerns.push(Concern {
+                index,
+                key,
+                content,
+            });
+        }
+    }
+    Ok(concerns)
+}
+
+/// Reads an event, if it concerns the model, and names its row.
+pub(crate) fn read<M: Model>(
+    codec: &Codec,
+    event: &LogEvent,
+) -> Result<Option<(RowKey, AnyEvent)>, String> {
+    if !M::READS.contains(&event.aggregate_type.as_str()) {
+        return Ok(None);
+    }
+    let content = decode(codec, event).map_err(|rejection| rejection.message)?;
+    let key = M::key(event, &content);
+    Ok(key.map(|key| ((event.org_id.clone(), key), content)))
+}
+
+#[async_trait]
+impl<M: Model> Handler for ModelHandler<M> {
+    async fn start(&mut self, _connection: &mut PgConnection) -> Result<(), HandlerError> {
+        Ok(())
+    }
+
+    async fn apply(
+        &mut self,
+        connection: &mut PgConnection,
+        batch: &[LogEvent],
+    ) -> Result<(), HandlerError> {
+        let concerns = concerns::<M>(&self.codec, batch)
+            .map_err(|(index, reason)| HandlerError::Poison { index, reason })?;
+        let Some(first) = concerns.first().map(|concern| concern.index) else {
+            return Ok(());
+        };
+        let keys: HashSet<&RowKey> = concerns.iter().map(|concern| &concern.key).collect();
+        let keys: Vec<RowKey> = keys.into_iter().cloned().collect();
+        let stored = self
+            .table
+            .read(connection, &keys)
+            .await
+            .map_err(|error| failure(error, &concerns, first))?;
+        let mut fold = Fold::<M>::from(stored);
+        for Concern {
+            index,
+            key,
+            content,
+        } in concerns
+        {
+            if let Effect::Skipped(reason) = fold.take(key, &batch[index], &content) {
+                metrics::projection_skipped(M::CONSUMER.name, reason);
+            }
+        }
+        let lines = fold.changed();
+        self.table
+            .write(connection, &lines)
+            .await
+            .map_err(|error| failure(error, &[], first))
+    }
+}
+
+/// A row that cannot be read sets its own events aside and no others.
+fn failure(error: TableError, concerns: &[Concern], first: usize) -> HandlerError {
+    match error {
+        TableError::Database(error) => HandlerError::Database(error),
+        TableError::Row { ref key, .. } => {
+            let of_row =
+                |concern: &&Concern| format!("{}/{}", concern.key.0, concern.key.1) == *key;
+            let index = concerns
+                .iter()
+                .find(of_row)
+                .map_or(first, |concern| concern.index);
+            HandlerError::Poison {
+                index,
+                reason: error.to_string(),
+            }
+        }
+    }
+}

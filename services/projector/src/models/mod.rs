@@ -1,0 +1,41 @@
+//! The read models, one file each.
+
+mod partners;
+mod programs;
+mod standings;
+mod tier_history;
+
+pub use partners::Partners;
+pub use programs::Programs;
+pub use standings::Standings;
+pub use tier_history::TierHistory;
+
+/// Names of all read models.
+pub const NAMES: [&str; 4] = ["partners", "standings", "tier_history", "programs"];
+
+/// Calls a generic function with the model of a name: `with_model!(name, M => f::<M>(…))`. Gives
+/// `None` for a name that no model has.
+macro_rules! with_model {
+    ($name:expr, $model:ident => $body:expr) => {
+        match $name {
+            "partners" => {
+                type $model = $crate::models::Partners;
+                Some($body)
+            }
+            "standings" => {
+                type $model = $crate::models::Standings;
+                Some($body)
+            }
+            "tier_history" => {
+                type $model = $crate::models::TierHistory;
+                Some($body)
+            }
+            "programs" => {
+                type $model = $crate::models::Programs;
+                Some($body)
+            }
+            _ => None,
+        }
+    };
+}
+pub(crate) use with_model;
