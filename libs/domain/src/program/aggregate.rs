@@ -260,7 +260,7 @@ impl Decide for Program {
                 version,
                 effective_date,
                 definition,
-                ..
+                note,
             } => {
                 if self.draft.as_ref() == Some(definition) {
                     self.draft = None;
@@ -268,6 +268,7 @@ impl Decide for Program {
                 self.versions.push(PublishedVersion {
                     version: *version,
                     effective_date: *effective_date,
+                    note: note.clone(),
                     definition: definition.clone(),
                 });
             }

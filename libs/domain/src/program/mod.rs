@@ -7,6 +7,7 @@ pub mod events;
 pub mod org;
 pub mod rates;
 pub mod validate;
+pub mod yaml;
 
 pub use aggregate::{Program, PublishedVersion};
 pub use commands::{ApplyProgram, ProgramCommand, PublishDraft};
@@ -16,3 +17,4 @@ pub use definition::{
 };
 pub use events::ProgramEvent;
 pub use validate::validate;
+pub use yaml::{program_from_yaml, program_to_yaml};
