@@ -26,8 +26,6 @@ pub const ATTRIBUTES: usize = 100;
 pub const ATTRIBUTE_TEXT: usize = 1_000;
 /// Most contacts of a partner at a time.
 pub const CONTACTS: usize = 100;
-/// Most significant digits and decimals of a number.
-pub const DIGITS: usize = 28;
 /// Most days in one event of rates.
 pub const RATE_DAYS_PER_EVENT: usize = 400;
 /// Most days in one command of rates.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::PartnerId;
@@ -200,6 +201,50 @@ impl PartnerProfile {
             parent: None,
             attributes: BTreeMap::new(),
         }
+    }
+}
+
+impl PartnerProfile {
+    /// The built-in attributes of the description.
+    pub(crate) fn built_in_attributes(&self) -> BTreeMap<String, Value> {
+        let text = |text: &Option<String>| text.as_ref().map(Value::text);
+        let list = |items: &[String]| (!items.is_empty()).then(|| Value::List(items.to_vec()));
+        let revenue = self.annual_revenue;
+        [
+            ("name", Some(Value::text(&self.name))),
+            ("domain", Some(Value::text(&self.domain))),
+            ("type", Some(Value::text(self.partner_type.as_str()))),
+            ("subtype", text(&self.subtype)),
+            ("category", text(&self.category)),
+            ("industry", text(&self.industry)),
+            ("stage", self.stage.map(|stage| Value::text(stage.as_str()))),
+            ("region", text(&self.region)),
+            ("country", text(&self.country)),
+            ("partner_manager", text(&self.partner_manager)),
+            ("regions", list(&self.regions)),
+            ("languages", list(&self.languages)),
+            (
+                "employee_count",
+                self.employee_count.map(|n| Value::Number(Decimal::from(n))),
+            ),
+            (
+                "annual_revenue",
+                revenue.map(|money| Value::Number(money.amount)),
+            ),
+            (
+                "annual_revenue_currency",
+                revenue.map(|money| Value::text(money.currency.as_str())),
+            ),
+            (
+                "parent",
+                self.parent
+                    .as_ref()
+                    .map(|parent| Value::text(parent.as_str())),
+            ),
+        ]
+        .into_iter()
+        .filter_map(|(name, value)| Some((name.to_owned(), value?)))
+        .collect()
     }
 }
 
