@@ -97,7 +97,7 @@ impl Binaries {
         let text = String::from_utf8(output.stdout).ok()?;
         let (version, major) = parse_version(&text)?;
         Some(Self {
-            folder: folder.to_owned(),
+            folder: real_folder(folder),
             major,
             version,
         })
