@@ -6,9 +6,8 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use crate::aggregate::{Claim, Decide, Entity, Routing, refuse_unreadable};
-use crate::enrollment::commands::{
-    DecideRecommendation, Enroll, EnrollmentCommand, PinTier, TrackFacts,
-};
+use crate::enrollment::check::{check_enroll, check_track, tier_must_be_known};
+use crate::enrollment::commands::{DecideRecommendation, Enroll, EnrollmentCommand, PinTier};
 use crate::enrollment::events::{Enrolled, EnrollmentEvent};
 use crate::ids::{EnrollmentId, TierId, check_label};
 use crate::limits;
@@ -49,6 +48,9 @@ pub struct Enrollment {
     end_date: Option<Date>,
     state: EnrollmentState,
     ended_date: Option<Date>,
+    /// Why a person ended it.
+    #[serde(default)]
+    termination_reason: String,
     pin: Option<TierPin>,
     /// The recommendations decided last, by number: approved or not.
     decisions: BTreeMap<u32, bool>,
@@ -83,6 +85,11 @@ impl Enrollment {
     /// The last day, once it was terminated or has expired.
     pub fn ended_date(&self) -> Option<Date> {
         self.ended_date
+    }
+
+    /// Why a person ended it; empty while nobody has.
+    pub fn termination_reason(&self) -> &str {
+        &self.termination_reason
     }
 
     /// The pin, even if its last day has passed.
@@ -342,74 +349,6 @@ impl Enrollment {
     }
 }
 
-fn check_enroll(enroll: &Enroll) -> Result<(), Rejection> {
-    let mut v = Violations::default();
-    for (field, id) in [
-        ("enrollment_id", enroll.enrollment.as_str()),
-        ("partner_id", enroll.partner.as_str()),
-        ("program_id", enroll.program.as_str()),
-        ("track_id", enroll.track.as_str()),
-    ] {
-        v.take("", check_label(field, id));
-    }
-    v.take("", check_date("start_date", enroll.start_date));
-    v.take("", check_date("today", enroll.today));
-    if let Some(end) = enroll.end_date {
-        v.take("", check_date("end_date", end));
-        if end < enroll.start_date {
-            v.add(
-                "end_date",
-                format!("must not be before the start date, {}", enroll.start_date),
-            );
-        }
-    }
-    let contact = enroll.primary_contact.as_deref();
-    limits::check_optional_name(&mut v, "primary_contact", contact, limits::NAME);
-    v.check()
-}
-
-/// The tiers of the track, if the program takes enrollments in it.
-fn check_track(enroll: &Enroll) -> Result<&[TierId], Rejection> {
-    let TrackFacts {
-        archived,
-        published,
-        tiers,
-    } = &enroll.track_facts;
-    let program = &enroll.program;
-    if *archived {
-        return Err(Rejection::precondition(
-            "PROGRAM_ARCHIVED",
-            format!("program {program} is archived and takes no more enrollments"),
-        ));
-    }
-    if !published {
-        return Err(Rejection::precondition(
-            "PROGRAM_NOT_PUBLISHED",
-            format!("program {program} has no published version yet; publish it first"),
-        ));
-    }
-    tiers.as_deref().ok_or_else(|| {
-        Rejection::precondition(
-            "TRACK_NOT_PUBLISHED",
-            format!(
-                "no published version of program {program} has a track {}",
-                enroll.track
-            ),
-        )
-    })
-}
-
-fn tier_must_be_known(field: &str, tier: &TierId, known: &[TierId]) -> Result<(), Rejection> {
-    if known.contains(tier) {
-        return Ok(());
-    }
-    let names: Vec<_> = known.iter().map(TierId::as_str).collect();
-    Err(Rejection::invalid(
-        field,
-        format!("must be one of: {}", names.join(", ")),
-    ))
-}
-
 impl Decide for Enrollment {
     type Command = EnrollmentCommand;
     type Event = EnrollmentEvent;
@@ -457,8 +396,9 @@ impl Decide for Enrollment {
             }
             EnrollmentEvent::PinCleared { .. } => self.pin = None,
             EnrollmentEvent::EnrollmentExtended { end_date, .. } => self.end_date = *end_date,
-            EnrollmentEvent::EnrollmentTerminated { date, .. } => {
+            EnrollmentEvent::EnrollmentTerminated { date, reason } => {
                 self.ended(EnrollmentState::Terminated, *date);
+                self.termination_reason.clone_from(reason);
             }
             EnrollmentEvent::EnrollmentExpired { date } => {
                 self.ended(EnrollmentState::Expired, *date);

@@ -1,6 +1,7 @@
 use jiff::civil::date;
 
 use super::*;
+use crate::enrollment::commands::TrackFacts;
 use crate::enrollment::events::Direction;
 use crate::ids::{PartnerId, ProgramId, TrackId};
 use crate::partner::PartnerStatus;
@@ -227,6 +228,7 @@ fn a_terminated_enrollment_frees_its_place_and_takes_no_more_commands() {
         .when(terminate(date(2026, 4, 30), today))
         .nothing();
     assert!(ended.state.claims().is_empty());
+    assert_eq!(ended.state.termination_reason(), "left");
     assert!(!ended.state.is_active_on(today));
     ended
         .clone()

@@ -1,6 +1,7 @@
 //! Enrollments: who takes part in which track of which program, and what people decided about it.
 
 pub mod aggregate;
+pub(crate) mod check;
 pub mod commands;
 pub mod events;
 
