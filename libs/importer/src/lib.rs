@@ -21,6 +21,7 @@ mod reader;
 mod record;
 mod results;
 mod row;
+mod steps;
 mod suggest;
 mod template;
 mod unique;
@@ -30,8 +31,5 @@ pub use journal::{Journal, JournalError};
 pub use mapping::{Kind, Mapping};
 pub use plan::{CheckedPlan, ImportPlan, Item, Items, Observer, Options, Progress, Step, Summary};
 pub use reader::Limits;
-pub use record::{
-    CertificationRecord, Contact, ContentHash, DealRecord, DealSource, DealState, PartnerRecord,
-    RateDay, Record,
-};
+pub use record::{CertificationRow, ContentHash, DealRow, PartnerRow, RateDay, Record};
 pub use results::{Outcome, ResultFormat, ResultWriter, RowRef, RowResult};

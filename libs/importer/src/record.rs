@@ -1,160 +1,75 @@
 //! The records that come out, and how they are made from checked values.
+//!
+//! A record carries what the business itself takes: the same types, checked by the same rules, so
+//! that a dry run finds what the real run would find.
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::str::FromStr;
 
 use jiff::civil::Date;
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
+use tierline_domain::activity::{
+    Certification, CertificationCommand, CertificationRecord, Customer, Deal, DealCommand,
+    DealRecord, DealState, DescribeCertification, Holder, RecordDeal,
+};
+use tierline_domain::partner::{
+    Partner, PartnerCommand, PartnerProfile, PartnerStatus, PartnerType, Person, RecordPartner,
+};
 use tierline_domain::rules::value::Value;
-use tierline_domain::{CertificationId, Currency, DealId, Money, PartnerId};
+use tierline_domain::{CertificationId, Currency, DealId, Decide, Money, PartnerId, Rejection};
 
 use crate::filters::slug;
 use crate::mapping::Kind;
 use crate::parse::{CellError, quoted};
 
-/// A person to talk to.
+/// A partner, described as a whole.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Contact {
-    /// First name.
-    pub first_name: String,
-    /// Last name.
-    pub last_name: String,
-    /// E-mail address.
-    pub email: String,
-}
-
-/// A partner.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct PartnerRecord {
+pub struct PartnerRow {
     /// Identifier in the system that the file comes from.
     pub external_id: String,
     /// Identifier of ours; made from the external one unless the mapping gives another.
-    pub partner_id: PartnerId,
-    /// Company name.
-    pub name: String,
-    /// Domain, lower case.
-    pub domain: String,
-    /// Type, such as Reseller.
-    #[serde(rename = "type")]
-    pub partner_type: Option<String>,
-    /// Stage, such as Onboarding.
-    pub stage: Option<String>,
-    /// Status, such as Active.
-    pub status: Option<String>,
-    /// Region.
-    pub region: Option<String>,
-    /// Country.
-    pub country: Option<String>,
-    /// Tags, sorted.
-    pub tags: Vec<String>,
-    /// Everything else.
-    pub attributes: BTreeMap<String, Value>,
+    pub partner: PartnerId,
+    /// Its description.
+    pub profile: PartnerProfile,
+    /// Its status; absent: stays as it is, or active for a new partner.
+    pub status: Option<PartnerStatus>,
+    /// Its tags, sorted; absent where the mapping has none: they stay as they are.
+    pub tags: Option<Vec<String>>,
     /// Primary contact.
-    pub primary_contact: Contact,
-    /// Number of employees.
-    pub employee_count: Option<u64>,
-    /// Revenue of a year.
-    pub annual_revenue: Option<Money>,
-    /// The partner that this one belongs to.
-    pub parent_partner_id: Option<PartnerId>,
+    pub primary_contact: Person,
 }
 
-/// State of a deal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum DealState {
-    /// Registered, not yet decided.
-    Registered,
-    /// Registration approved.
-    Approved,
-    /// Registration rejected.
-    Rejected,
-    /// Closed and won.
-    Won,
-    /// Closed and lost.
-    Lost,
-}
-
-/// Who brought a deal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum DealSource {
-    /// The partner found it.
-    PartnerSourced,
-    /// The partner helped with it.
-    Influenced,
-}
-
-/// A deal.
+/// A deal, described as a whole.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct DealRecord {
-    /// Identifier in the system that the file comes from.
-    pub external_id: String,
+pub struct DealRow {
     /// Identifier of ours; made from the external one unless the mapping gives another.
-    pub deal_id: DealId,
+    pub deal: DealId,
     /// The partner.
-    pub partner_id: PartnerId,
-    /// Name of the customer.
-    pub customer_name: Option<String>,
-    /// Domain of the customer, lower case.
-    pub customer_domain: Option<String>,
-    /// Amount; always there for a won deal.
-    pub amount: Option<Money>,
-    /// Product lines, sorted.
-    pub product_lines: Vec<String>,
-    /// Region.
-    pub region: Option<String>,
-    /// Who brought it.
-    pub source: Option<DealSource>,
-    /// State.
-    pub state: DealState,
-    /// Stage as the other system calls it.
-    pub stage: Option<String>,
-    /// Day of registration.
-    pub registered_date: Option<Date>,
-    /// Day of approval or rejection.
-    pub approved_date: Option<Date>,
-    /// Day on which it is expected to close.
-    pub expected_close_date: Option<Date>,
-    /// Day on which it was won or lost.
-    pub closed_date: Option<Date>,
-    /// Everything else.
-    pub attributes: BTreeMap<String, Value>,
+    pub partner: PartnerId,
+    /// The deal. Its external id is always there; a won deal has an amount.
+    pub record: DealRecord,
 }
 
-/// A certification held by a person at a partner.
+/// A certification, described as a whole.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct CertificationRecord {
-    /// Identifier in the system that the file comes from.
-    pub external_id: String,
+pub struct CertificationRow {
     /// Identifier of ours; made from the external one unless the mapping gives another.
-    pub certification_id: CertificationId,
+    pub certification: CertificationId,
     /// The partner.
-    pub partner_id: PartnerId,
-    /// The person, by an identifier of the other system.
-    pub person_id: String,
-    /// Name of the person.
-    pub person_name: Option<String>,
-    /// E-mail address of the person.
-    pub person_email: Option<String>,
-    /// The certification.
-    pub certification: String,
-    /// Level, such as Advanced.
-    pub level: Option<String>,
-    /// First day of validity.
-    pub awarded_date: Date,
-    /// Last day of validity; none for ever.
-    pub expires_date: Option<Date>,
-    /// Everything else.
-    pub attributes: BTreeMap<String, Value>,
+    pub partner: PartnerId,
+    /// The certification. Its external id is always there.
+    pub record: CertificationRecord,
 }
 
 /// Exchange rates of a day. A currency without a rate on that day is absent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RateDay {
+    /// Who says so, such as ECB.
+    pub source: String,
     /// The day.
     pub date: Date,
     /// The currency of which one unit is priced.
@@ -168,11 +83,11 @@ pub struct RateDay {
 #[serde(rename_all = "snake_case")]
 pub enum Record {
     /// A partner.
-    Partner(Box<PartnerRecord>),
+    Partner(Box<PartnerRow>),
     /// A deal.
-    Deal(Box<DealRecord>),
+    Deal(Box<DealRow>),
     /// A certification.
-    Certification(Box<CertificationRecord>),
+    Certification(Box<CertificationRow>),
     /// Exchange rates of a day.
     Rates(RateDay),
 }
@@ -212,23 +127,64 @@ impl Record {
     /// What must be unique in a file: what it is called and its value; the first is the key.
     pub(crate) fn unique(&self) -> Vec<(&'static str, String)> {
         match self {
-            Self::Partner(partner) => vec![
-                ("external_id", partner.external_id.clone()),
-                ("partner_id", partner.partner_id.to_string()),
-                ("domain", partner.domain.clone()),
+            Self::Partner(row) => vec![
+                ("external_id", row.external_id.clone()),
+                ("partner_id", row.partner.to_string()),
+                ("domain", row.profile.domain.clone()),
             ],
-            Self::Deal(deal) => vec![
-                ("external_id", deal.external_id.clone()),
-                ("deal_id", deal.deal_id.to_string()),
-            ],
-            Self::Certification(certification) => vec![
-                ("external_id", certification.external_id.clone()),
+            Self::Deal(row) => vec![
                 (
-                    "certification_id",
-                    certification.certification_id.to_string(),
+                    "external_id",
+                    row.record.external_id.clone().unwrap_or_default(),
                 ),
+                ("deal_id", row.deal.to_string()),
+            ],
+            Self::Certification(row) => vec![
+                (
+                    "external_id",
+                    row.record.external_id.clone().unwrap_or_default(),
+                ),
+                ("certification_id", row.certification.to_string()),
             ],
             Self::Rates(day) => vec![("date", day.key())],
+        }
+    }
+
+    /// Asks the business whether it would take the record.
+    fn check(&self) -> Result<(), Rejection> {
+        match self {
+            Self::Partner(row) => {
+                let command = RecordPartner {
+                    partner: row.partner.clone(),
+                    profile: row.profile.clone(),
+                    status: row.status,
+                    tags: row.tags.clone(),
+                    primary_contact: row.primary_contact.clone(),
+                };
+                Partner::default()
+                    .decide(PartnerCommand::Record(Box::new(command)))
+                    .map(drop)
+            }
+            Self::Deal(row) => {
+                let command = RecordDeal {
+                    deal: row.deal.clone(),
+                    partner: row.partner.clone(),
+                    record: row.record.clone(),
+                };
+                Deal::default()
+                    .decide(DealCommand::Record(Box::new(command)))
+                    .map(drop)
+            }
+            Self::Certification(row) => {
+                let command = DescribeCertification {
+                    certification: row.certification.clone(),
+                    partner: row.partner.clone(),
+                    record: row.record.clone(),
+                };
+                let command = CertificationCommand::Record(Box::new(command));
+                Certification::default().decide(command).map(drop)
+            }
+            Self::Rates(_) => Ok(()),
         }
     }
 }
@@ -268,6 +224,8 @@ pub(crate) struct Values {
     pub(crate) kind: Kind,
     pub(crate) slots: Vec<Option<Value>>,
     pub(crate) attributes: BTreeMap<String, Value>,
+    /// True when the mapping says something about tags.
+    pub(crate) has_tags: bool,
 }
 
 impl Values {
@@ -316,6 +274,16 @@ impl Values {
         self.text(name).unwrap_or_else(|| slug(external_id))
     }
 
+    /// A word of a fixed vocabulary.
+    fn label<T: FromStr<Err = Rejection>>(&mut self, name: &str) -> Result<Option<T>, FieldError> {
+        let Some(text) = self.text(name) else {
+            return Ok(None);
+        };
+        text.parse()
+            .map(Some)
+            .map_err(|wrong| refused(name, &text, wrong))
+    }
+
     fn money(&mut self, amount: &str, currency: &str) -> Result<Option<Money>, FieldError> {
         let (value, code) = (self.number(amount), self.text(currency));
         let Some(value) = value else { return Ok(None) };
@@ -331,164 +299,175 @@ impl Values {
 
     /// Makes the record.
     pub(crate) fn into_record(mut self) -> Result<Record, FieldError> {
-        match self.kind {
-            Kind::Partners => self
-                .partner()
-                .map(|record| Record::Partner(Box::new(record))),
-            Kind::Deals => self.deal().map(|record| Record::Deal(Box::new(record))),
-            Kind::Certifications => self
-                .certification()
-                .map(|record| Record::Certification(Box::new(record))),
-            Kind::Rates => Err(FieldError::new("", "has no rates", "rates")),
-        }
+        let record = match self.kind {
+            Kind::Partners => Record::Partner(Box::new(self.partner()?)),
+            Kind::Deals => Record::Deal(Box::new(self.deal()?)),
+            Kind::Certifications => Record::Certification(Box::new(self.certification()?)),
+            Kind::Rates => return Err(FieldError::new("", "has no rates", "rates")),
+        };
+        record.check().map_err(|wrong| {
+            let (field, allowed) = match wrong.violations.into_iter().next() {
+                Some(violation) => (violation.field, violation.description),
+                None => (String::new(), wrong.message),
+            };
+            FieldError::new(mapping_name(&field), "is not accepted", allowed)
+        })?;
+        Ok(record)
     }
 
-    fn partner(&mut self) -> Result<PartnerRecord, FieldError> {
+    fn partner(&mut self) -> Result<PartnerRow, FieldError> {
         let external_id = self.required("external_id")?;
         let id = self.id("partner_id", &external_id);
-        let count = self.number("employee_count");
-        Ok(PartnerRecord {
-            partner_id: parsed("partner_id", id, PartnerId::parse)?,
-            name: self.required("name")?,
-            domain: self.required("domain")?,
-            partner_type: self.text("type"),
-            stage: self.text("stage"),
-            status: self.text("status"),
-            region: self.text("region"),
-            country: self.text("country"),
-            tags: self.list("tags"),
-            attributes: std::mem::take(&mut self.attributes),
-            primary_contact: Contact {
+        let (name, domain) = (self.required("name")?, self.required("domain")?);
+        let partner_type = self.label::<PartnerType>("type")?;
+        let partner_type =
+            partner_type.ok_or_else(|| FieldError::new("type", "is blank", "a type"))?;
+        let mut profile = PartnerProfile::new(name, domain, partner_type);
+        profile.region = self.text("region");
+        profile.country = self.text("country");
+        profile.partner_manager = self.text("partner_manager");
+        profile.subtype = self.text("subtype");
+        profile.category = self.text("category");
+        profile.industry = self.text("industry");
+        profile.stage = self.label("stage")?;
+        profile.regions = self.list("regions");
+        profile.languages = self.list("languages");
+        profile.employee_count = match self.number("employee_count") {
+            None => None,
+            Some(count) => Some(count.to_u32().ok_or_else(|| {
+                FieldError::new("employee_count", format!("{count} is too large"), "less")
+            })?),
+        };
+        profile.annual_revenue = self.money("annual_revenue", "annual_revenue_currency")?;
+        profile.parent = self
+            .text("parent_partner_id")
+            .map(|id| parsed("parent_partner_id", id, PartnerId::parse))
+            .transpose()?;
+        profile.attributes = std::mem::take(&mut self.attributes);
+        let tags = self.list("tags");
+        Ok(PartnerRow {
+            external_id,
+            partner: parsed("partner_id", id, PartnerId::parse)?,
+            profile,
+            status: self.label("status")?,
+            tags: self.has_tags.then_some(tags),
+            primary_contact: Person {
                 first_name: self.required("primary_contact.first_name")?,
                 last_name: self.required("primary_contact.last_name")?,
                 email: self.required("primary_contact.email")?,
+                phone: self.text("primary_contact.phone"),
+                title: self.text("primary_contact.title"),
             },
-            employee_count: count.and_then(|count| count.to_u64()),
-            annual_revenue: self.money("annual_revenue", "annual_revenue_currency")?,
-            parent_partner_id: self
-                .text("parent_partner_id")
-                .map(|id| parsed("parent_partner_id", id, PartnerId::parse))
-                .transpose()?,
-            external_id,
         })
     }
 
-    fn deal(&mut self) -> Result<DealRecord, FieldError> {
+    fn deal(&mut self) -> Result<DealRow, FieldError> {
         let external_id = self.required("external_id")?;
         let id = self.id("deal_id", &external_id);
         let partner = self.required("partner_id")?;
-        let deal = DealRecord {
-            deal_id: parsed("deal_id", id, DealId::parse)?,
-            partner_id: parsed("partner_id", partner, PartnerId::parse)?,
-            customer_name: self.text("customer_name"),
-            customer_domain: self.text("customer_domain"),
-            amount: self.money("amount", "currency")?,
-            product_lines: self.list("product_lines"),
-            region: self.text("region"),
-            source: self
-                .text("source")
-                .and_then(|source| match source.as_str() {
-                    "partner_sourced" => Some(DealSource::PartnerSourced),
-                    "influenced" => Some(DealSource::Influenced),
-                    _ => None,
-                }),
-            state: match self.required("state")?.as_str() {
-                "approved" => DealState::Approved,
-                "rejected" => DealState::Rejected,
-                "won" => DealState::Won,
-                "lost" => DealState::Lost,
-                _ => DealState::Registered,
-            },
-            stage: self.text("stage"),
-            registered_date: self.date("registered_date"),
-            approved_date: self.date("approved_date"),
-            expected_close_date: self.date("expected_close_date"),
-            closed_date: self.date("closed_date"),
-            attributes: std::mem::take(&mut self.attributes),
-            external_id,
+        let name = self.text("name").unwrap_or_else(|| external_id.clone());
+        let mut record = DealRecord::new(name);
+        record.external_id = Some(external_id);
+        record.state = self
+            .label("state")?
+            .ok_or_else(|| FieldError::new("state", "is blank", "a state"))?;
+        record.customer = match (self.text("customer_name"), self.text("customer_domain")) {
+            (Some(name), domain) => Some(Customer { name, domain }),
+            (None, None) => None,
+            (None, Some(_)) => {
+                let text = "is blank although there is a customer_domain";
+                return Err(FieldError::new("customer_name", text, "a name"));
+            }
         };
-        deal.check()?;
-        Ok(deal)
-    }
-
-    fn certification(&mut self) -> Result<CertificationRecord, FieldError> {
-        let external_id = self.required("external_id")?;
-        let id = self.id("certification_id", &external_id);
-        let partner = self.required("partner_id")?;
-        let awarded_date = self
-            .date("awarded_date")
-            .ok_or_else(|| FieldError::new("awarded_date", "is blank", "a date"))?;
-        let expires_date = self.date("expires_date");
-        if expires_date.is_some_and(|expires| expires < awarded_date) {
-            let text = format!("is before the award on {awarded_date}");
-            return Err(FieldError::new(
-                "expires_date",
-                text,
-                "a later date, or none",
-            ));
-        }
-        Ok(CertificationRecord {
-            certification_id: parsed("certification_id", id, CertificationId::parse)?,
-            partner_id: parsed("partner_id", partner, PartnerId::parse)?,
-            person_id: self.required("person_id")?,
-            person_name: self.text("person_name"),
-            person_email: self.text("person_email"),
-            certification: self.required("certification")?,
-            level: self.text("level"),
-            awarded_date,
-            expires_date,
-            attributes: std::mem::take(&mut self.attributes),
-            external_id,
-        })
-    }
-}
-
-impl DealRecord {
-    // What the states ask for; an amount must be in a currency of its time.
-    fn check(&self) -> Result<(), FieldError> {
-        let closed = matches!(self.state, DealState::Won | DealState::Lost);
-        if closed && self.closed_date.is_none() {
-            return Err(FieldError::new(
-                "closed_date",
-                "is blank in a closed deal",
-                "a date",
-            ));
-        }
-        if self.state == DealState::Won && self.amount.is_none() {
+        record.amount = self.money("amount", "currency")?;
+        record.reversed_amount = self.number("reversed_amount").unwrap_or_default();
+        record.product_lines = self.list("product_lines");
+        record.region = self.text("region");
+        record.source = self.label("source")?;
+        record.registered_date = self.date("registered_date");
+        record.approved_date = self.date("approved_date");
+        record.expected_close_date = self.date("expected_close_date");
+        record.closed_date = self.date("closed_date");
+        record.reason = self.text("reason").unwrap_or_default();
+        record.attributes = std::mem::take(&mut self.attributes);
+        // The business can win a deal of unknown value; a file of won deals without amounts is
+        // far more likely a wrong mapping.
+        if record.state == DealState::Won && record.amount.is_none() {
             return Err(FieldError::new(
                 "amount",
                 "is blank in a won deal",
                 "an amount",
             ));
         }
-        let day = self
-            .closed_date
-            .or(self.approved_date)
-            .or(self.registered_date);
-        if let (Some(money), Some(day)) = (&self.amount, day)
-            && !money.currency.in_force_on(day)
-        {
-            let text = format!("{} was withdrawn before {day}", money.currency);
-            return Err(FieldError::new(
-                "currency",
-                text,
-                "a currency in force on that day",
-            ));
-        }
-        Ok(())
+        Ok(DealRow {
+            deal: parsed("deal_id", id, DealId::parse)?,
+            partner: parsed("partner_id", partner, PartnerId::parse)?,
+            record,
+        })
+    }
+
+    fn certification(&mut self) -> Result<CertificationRow, FieldError> {
+        let external_id = self.required("external_id")?;
+        let id = self.id("certification_id", &external_id);
+        let partner = self.required("partner_id")?;
+        let awarded_date = self
+            .date("awarded_date")
+            .ok_or_else(|| FieldError::new("awarded_date", "is blank", "a date"))?;
+        let record = CertificationRecord {
+            external_id: Some(external_id),
+            holder: Holder {
+                person: self.required("person_id")?,
+                name: self.text("person_name"),
+                email: self.text("person_email"),
+            },
+            name: self.required("certification")?,
+            level: self.text("level"),
+            awarded_date,
+            expires_date: self.date("expires_date"),
+            revoked_date: self.date("revoked_date"),
+            revoked_reason: self.text("revoked_reason").unwrap_or_default(),
+            left_date: self.date("left_date"),
+            attributes: std::mem::take(&mut self.attributes),
+        };
+        Ok(CertificationRow {
+            certification: parsed("certification_id", id, CertificationId::parse)?,
+            partner: parsed("partner_id", partner, PartnerId::parse)?,
+            record,
+        })
+    }
+}
+
+// The business names some fields by another path than mappings do.
+fn mapping_name(path: &str) -> &str {
+    let path = ["record.", "profile."]
+        .iter()
+        .find_map(|prefix| path.strip_prefix(prefix))
+        .unwrap_or(path);
+    match path {
+        "amount.amount" => "amount",
+        "amount.currency_code" => "currency",
+        "annual_revenue.amount" => "annual_revenue",
+        "annual_revenue.currency_code" => "annual_revenue_currency",
+        "customer.name" => "customer_name",
+        "customer.domain" => "customer_domain",
+        "holder.person" => "person_id",
+        "holder.name" => "person_name",
+        "holder.email" => "person_email",
+        "parent" => "parent_partner_id",
+        other => other,
     }
 }
 
 fn parsed<T>(
     field: &str,
     text: String,
-    parse: impl Fn(String) -> Result<T, tierline_domain::Rejection>,
+    parse: impl Fn(String) -> Result<T, Rejection>,
 ) -> Result<T, FieldError> {
     let shown = text.clone();
     parse(text).map_err(|wrong| refused(field, &shown, wrong))
 }
 
-fn refused(field: &str, value: &str, wrong: tierline_domain::Rejection) -> FieldError {
+fn refused(field: &str, value: &str, wrong: Rejection) -> FieldError {
     let allowed = wrong
         .violations
         .into_iter()

@@ -271,6 +271,7 @@ fn rate_day(
     };
     *key = date.to_string();
     let mut day = RateDay {
+        source: spec.source.clone(),
         date: *date,
         base: spec.base,
         rates: BTreeMap::new(),
@@ -324,8 +325,15 @@ fn insert_rate(
     rate: rust_decimal::Decimal,
     text: &str,
 ) -> Result<(), FieldError> {
+    let field = format!("rate.{currency}");
+    if currency == day.base {
+        return Err(FieldError::new(
+            field,
+            "is the base itself",
+            "other currencies",
+        ));
+    }
     if rate.is_zero() || rate.is_sign_negative() {
-        let field = format!("rate.{currency}");
         return Err(FieldError::new(
             field,
             format!("{} is no rate", quoted(text)),
@@ -350,9 +358,11 @@ pub(crate) fn into_values(mapping: &Mapping, values: Vec<Option<Value>>) -> Valu
             (Place::Attribute(_), None) => {}
         }
     }
+    let has_tags = mapping.fields.iter().any(|field| field.name == "tags");
     Values {
         kind,
         slots,
         attributes,
+        has_tags,
     }
 }

@@ -54,7 +54,7 @@ proptest! {
         let file = files.write("f.csv", &content);
         let read = read(Mapping::parse("m.yaml", GROUPED).unwrap(), &file).unwrap();
         for deal in read.deals() {
-            let key: u8 = deal.external_id[1..].parse().unwrap();
+            let key: u8 = deal.external_id.as_ref().unwrap()[1..].parse().unwrap();
             let expected = rust_decimal::Decimal::new(sums[&key], 2);
             prop_assert_eq!(deal.amount.unwrap().amount, expected);
         }

@@ -12,7 +12,7 @@ fn problems(text: &str) -> String {
 }
 
 const PARTNER: &str = "  external_id: {column: id}\n  name: {column: name}\n  \
-     domain: {column: domain}\n  primary_contact.first_name: {column: first}\n  \
+     type: {constant: referral}\n  domain: {column: domain}\n  primary_contact.first_name: {column: first}\n  \
      primary_contact.last_name: {column: last}\n  primary_contact.email: {column: mail}\n";
 
 fn partner(extra: &str) -> String {
@@ -52,10 +52,13 @@ fn an_unknown_kind_is_refused_with_the_kinds() {
 fn an_unknown_field_is_refused_with_its_line_and_a_close_name() {
     let text = problems(&partner("  regon: {column: r}\n"));
     assert!(
-        text.starts_with("m.yaml:9:3: fields.regon: is no field of partners"),
+        text.starts_with("m.yaml:10:3: fields.regon: is no field of partners"),
         "{text}"
     );
-    assert!(text.contains("did you mean \"region\"?"), "{text}");
+    assert!(
+        text.contains("did you mean \"region\" or \"regions\"?"),
+        "{text}"
+    );
     assert!(text.contains("attributes.NAME"), "{text}");
 }
 
@@ -168,13 +171,15 @@ fn conditions_need_one_test_and_a_reason() {
 fn rates_need_a_base_and_one_shape() {
     let text = problems("kind: rates\nfields:\n  date: {column: d}\n");
     assert!(text.contains("rates: is missing"), "{text}");
-    let text = problems("kind: rates\nrates: {base: EURO}\nfields:\n  date: {column: d}\n");
+    let text =
+        problems("kind: rates\nrates: {base: EURO, source: x}\nfields:\n  date: {column: d}\n");
     assert!(
         text.contains("rates.base") && text.contains("needs rates.columns"),
         "{text}"
     );
-    let text =
-        problems("kind: rates\nrates: {base: EUR, columns: some}\nfields:\n  date: {column: d}\n");
+    let text = problems(
+        "kind: rates\nrates: {base: EUR, source: x, columns: some}\nfields:\n  date: {column: d}\n",
+    );
     assert!(text.contains("all, or a list of columns"), "{text}");
 }
 

@@ -1,6 +1,7 @@
 //! Mappings: which columns of a file become which fields of a record.
 
 mod build;
+mod build_value;
 mod fields;
 mod raw;
 
@@ -173,6 +174,8 @@ pub(crate) enum WideRates {
 #[derive(Debug, Clone)]
 pub(crate) struct RatesSpec {
     pub(crate) base: tierline_domain::Currency,
+    /// Who publishes the rates.
+    pub(crate) source: String,
     /// One column per currency; `None` where each row has one currency.
     pub(crate) wide: Option<WideRates>,
     pub(crate) number: NumberFormat,

@@ -167,6 +167,7 @@ pub(crate) enum GroupRows {
 #[serde(deny_unknown_fields)]
 pub(super) struct RawRates {
     pub(super) base: Text,
+    pub(super) source: Text,
     #[serde(default)]
     pub(super) columns: Option<Spanned<RateColumns>>,
 }

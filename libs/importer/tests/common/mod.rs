@@ -20,7 +20,7 @@ pub fn shipped(name: &str) -> Mapping {
 /// A mapping for `fields` of a partner, with everything that a partner needs and `more` lines.
 pub fn partner_mapping(more: &str) -> Mapping {
     let text = format!(
-        "kind: partners\n{more}\nfields:\n  external_id: {{column: id}}\n  name: {{column: name}}\n  \
+        "kind: partners\n{more}\nfields:\n  external_id: {{column: id}}\n  name: {{column: name}}\n  type: {{constant: reseller}}\n  \
          domain: {{template: \"{{id}}.example\"}}\n  primary_contact.first_name: {{constant: A}}\n  \
          primary_contact.last_name: {{constant: B}}\n  \
          primary_contact.email: {{constant: a@b.example}}\n"
@@ -120,17 +120,53 @@ impl Read {
             .outcome
     }
 
-    pub fn partners(&self) -> impl Iterator<Item = &tierline_importer::PartnerRecord> {
+    pub fn partners(&self) -> impl Iterator<Item = &tierline_importer::PartnerRow> {
         self.items.iter().filter_map(|item| match &item.record {
             Record::Partner(partner) => Some(&**partner),
             _ => None,
         })
     }
 
-    pub fn deals(&self) -> impl Iterator<Item = &tierline_importer::DealRecord> {
+    pub fn deal_rows(&self) -> impl Iterator<Item = &tierline_importer::DealRow> {
         self.items.iter().filter_map(|item| match &item.record {
-            Record::Deal(deal) => Some(&**deal),
+            Record::Deal(row) => Some(&**row),
             _ => None,
         })
+    }
+
+    pub fn deals(&self) -> impl Iterator<Item = &tierline_domain::activity::DealRecord> {
+        self.items.iter().filter_map(|item| match &item.record {
+            Record::Deal(deal) => Some(&deal.record),
+            _ => None,
+        })
+    }
+}
+
+/// A mapping for deals with what a deal needs, `more` lines at the top and `fields` at the end.
+pub fn deals(more: &str, fields: &str) -> Mapping {
+    let text = format!(
+        "kind: deals\n{more}\nfields:\n  external_id: {{column: id}}\n  partner_id: {{column: p}}\n  \
+         state: {{constant: registered}}\n{fields}"
+    );
+    Mapping::parse("deals.yaml", &text).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// Field, text and what is allowed of a rejected row.
+pub fn rejected(outcome: &Outcome) -> (&str, &str, &str) {
+    match outcome {
+        Outcome::Rejected {
+            field,
+            text,
+            allowed,
+        } => (field, text, allowed),
+        other => panic!("not rejected: {other:?}"),
+    }
+}
+
+/// The reason of a skipped row.
+pub fn skipped(outcome: &Outcome) -> &str {
+    match outcome {
+        Outcome::Skipped { reason } => reason,
+        other => panic!("not skipped: {other:?}"),
     }
 }
