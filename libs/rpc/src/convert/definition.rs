@@ -1,0 +1,163 @@
+//! A program definition out of its message.
+
+use tierline_domain::program::{
+    Benefit, Color, DemotionMode, DemotionPolicy, ProgramDefinition, PromotionMode,
+    PromotionPolicy, Step, Tier, Track,
+};
+use tierline_domain::{Rejection, TierId, TrackId};
+use tierline_proto::program::v1 as pb;
+
+use super::Reader;
+use super::common::{currency, optional_period_unit};
+use super::requirement::requirement;
+
+/// The definition that a message describes. Only its form is checked here; whether it can be
+/// published is for the domain to say.
+///
+/// # Errors
+/// `INVALID_REQUEST` naming every field that is wrong.
+pub fn definition(message: pb::ProgramDefinition) -> Result<ProgramDefinition, Rejection> {
+    let mut reader = Reader::new();
+    let read = read_definition(&mut reader, message);
+    reader.finish(read)
+}
+
+fn read_definition(
+    reader: &mut Reader,
+    message: pb::ProgramDefinition,
+) -> Option<ProgramDefinition> {
+    let currency = reader.at("currency_code", |r| currency(r, &message.currency_code));
+    let tracks = reader.list("tracks", message.tracks, track);
+    Some(ProgramDefinition {
+        slug: message.slug,
+        name: message.name,
+        description: message.description,
+        currency: currency?,
+        tracks: tracks?,
+    })
+}
+
+fn track(reader: &mut Reader, message: pb::Track) -> Option<Track> {
+    let id = reader.at("id", |r| r.take(TrackId::parse(message.id)));
+    let promotion = reader.optional("promotion", message.promotion, promotion);
+    let demotion = reader.optional("demotion", message.demotion, demotion);
+    let tiers = reader.list("tiers", message.tiers, tier);
+    Some(Track {
+        id: id?,
+        name: message.name,
+        promotion: promotion?.unwrap_or_default(),
+        demotion: demotion?.unwrap_or_default(),
+        tiers: tiers?,
+    })
+}
+
+fn tier(reader: &mut Reader, message: pb::Tier) -> Option<Tier> {
+    let id = reader.at("id", |r| r.take(TierId::parse(message.id)));
+    let color = reader.at("color", |r| color(r, message.color));
+    let qualification = reader.optional("qualification", message.qualification, requirement);
+    let retention = reader.optional("retention", message.retention, requirement);
+    let benefits = message.benefits.into_iter();
+    Some(Tier {
+        id: id?,
+        name: message.name,
+        color: color?,
+        qualification: qualification?,
+        retention: retention?,
+        benefits: benefits
+            .map(|b| Benefit {
+                name: b.name,
+                value: b.value,
+            })
+            .collect(),
+    })
+}
+
+fn color(reader: &mut Reader, number: i32) -> Option<Color> {
+    Some(match pb::Color::try_from(number) {
+        Ok(pb::Color::Amber) => Color::Amber,
+        Ok(pb::Color::Blue) => Color::Blue,
+        Ok(pb::Color::Purple) => Color::Purple,
+        Ok(pb::Color::Green) => Color::Green,
+        Ok(pb::Color::Orange) => Color::Orange,
+        Ok(pb::Color::Red) => Color::Red,
+        Ok(pb::Color::Slate) => Color::Slate,
+        Ok(pb::Color::Neutral | pb::Color::Unspecified) => Color::Neutral,
+        Err(_) => return reader.wrong("is no known colour"),
+    })
+}
+
+fn promotion(reader: &mut Reader, message: pb::PromotionPolicy) -> Option<PromotionPolicy> {
+    let mode = reader.at("mode", |r| {
+        match pb::PromotionMode::try_from(message.mode) {
+            Ok(pb::PromotionMode::Unspecified | pb::PromotionMode::Automatic) => {
+                Some(PromotionMode::Automatic)
+            }
+            Ok(pb::PromotionMode::Recommend) => Some(PromotionMode::Recommend),
+            Err(_) => r.wrong("is no known mode"),
+        }
+    });
+    let step = reader.at("step", |r| step(r, message.step));
+    let review = reader.at("review", |r| optional_period_unit(r, message.review));
+    let minimum = reader.at("minimum_months_in_tier", |r| {
+        small(r, message.minimum_months_in_tier)
+    });
+    Some(PromotionPolicy {
+        mode: mode?,
+        step: step?,
+        review: review?,
+        minimum_months_in_tier: minimum?,
+    })
+}
+
+fn demotion(reader: &mut Reader, message: pb::DemotionPolicy) -> Option<DemotionPolicy> {
+    let defaults = DemotionPolicy::default();
+    let mode = reader.at("mode", |r| match pb::DemotionMode::try_from(message.mode) {
+        Ok(pb::DemotionMode::Unspecified | pb::DemotionMode::Automatic) => {
+            Some(DemotionMode::Automatic)
+        }
+        Ok(pb::DemotionMode::Never) => Some(DemotionMode::Never),
+        Ok(pb::DemotionMode::Recommend) => Some(DemotionMode::Recommend),
+        Err(_) => r.wrong("is no known mode"),
+    });
+    let step = reader.at("step", |r| step(r, message.step));
+    let review = reader.at("review", |r| optional_period_unit(r, message.review));
+    let mut days = |field, given: Option<u32>, default| match given {
+        None => Some(default),
+        Some(number) => reader.at(field, |r| small(r, number)),
+    };
+    let notice = days("notice_days", message.notice_days, defaults.notice_days);
+    let remediation = days(
+        "remediation_days",
+        message.remediation_days,
+        defaults.remediation_days,
+    );
+    let path = days(
+        "requalification_months",
+        message.requalification_months,
+        defaults.requalification_months,
+    );
+    Some(DemotionPolicy {
+        mode: mode?,
+        step: step?,
+        review: review?,
+        notice_days: notice?,
+        remediation_days: remediation?,
+        requalification_months: path?,
+    })
+}
+
+fn step(reader: &mut Reader, number: i32) -> Option<Step> {
+    match pb::Step::try_from(number) {
+        Ok(pb::Step::Unspecified | pb::Step::Qualified) => Some(Step::Qualified),
+        Ok(pb::Step::One) => Some(Step::One),
+        Err(_) => reader.wrong("is no known step"),
+    }
+}
+
+/// A number of days or months.
+pub(super) fn small(reader: &mut Reader, number: u32) -> Option<u16> {
+    match u16::try_from(number) {
+        Ok(number) => Some(number),
+        Err(_) => reader.wrong(format!("must be at most {}", u16::MAX)),
+    }
+}

@@ -1,0 +1,106 @@
+//! A program definition as its message.
+
+use tierline_domain::program::{
+    Color, DemotionMode, DemotionPolicy, ProgramDefinition, PromotionMode, PromotionPolicy, Step,
+    Tier, Track,
+};
+use tierline_domain::time::PeriodUnit;
+use tierline_proto::common::v1 as common;
+use tierline_proto::program::v1 as pb;
+
+use super::common::period_unit_message;
+use super::requirement_out::requirement_message;
+
+/// The message of a definition.
+pub fn definition_message(definition: &ProgramDefinition) -> pb::ProgramDefinition {
+    pb::ProgramDefinition {
+        slug: definition.slug.clone(),
+        name: definition.name.clone(),
+        description: definition.description.clone(),
+        currency_code: definition.currency.as_str().to_owned(),
+        tracks: definition.tracks.iter().map(track).collect(),
+    }
+}
+
+fn track(track: &Track) -> pb::Track {
+    pb::Track {
+        id: track.id.to_string(),
+        name: track.name.clone(),
+        promotion: Some(promotion(&track.promotion)),
+        demotion: Some(demotion(&track.demotion)),
+        tiers: track.tiers.iter().map(tier).collect(),
+    }
+}
+
+fn tier(tier: &Tier) -> pb::Tier {
+    pb::Tier {
+        id: tier.id.to_string(),
+        name: tier.name.clone(),
+        color: color_message(tier.color).into(),
+        qualification: tier.qualification.as_ref().map(requirement_message),
+        retention: tier.retention.as_ref().map(requirement_message),
+        benefits: tier
+            .benefits
+            .iter()
+            .map(|benefit| pb::Benefit {
+                name: benefit.name.clone(),
+                value: benefit.value.clone(),
+            })
+            .collect(),
+    }
+}
+
+/// The colour of a badge.
+pub fn color_message(color: Color) -> pb::Color {
+    match color {
+        Color::Amber => pb::Color::Amber,
+        Color::Blue => pb::Color::Blue,
+        Color::Purple => pb::Color::Purple,
+        Color::Green => pb::Color::Green,
+        Color::Orange => pb::Color::Orange,
+        Color::Red => pb::Color::Red,
+        Color::Slate => pb::Color::Slate,
+        Color::Neutral => pb::Color::Neutral,
+    }
+}
+
+fn promotion(policy: &PromotionPolicy) -> pb::PromotionPolicy {
+    let mode = match policy.mode {
+        PromotionMode::Automatic => pb::PromotionMode::Automatic,
+        PromotionMode::Recommend => pb::PromotionMode::Recommend,
+    };
+    pb::PromotionPolicy {
+        mode: mode.into(),
+        step: step(policy.step).into(),
+        review: review(policy.review),
+        minimum_months_in_tier: policy.minimum_months_in_tier.into(),
+    }
+}
+
+fn demotion(policy: &DemotionPolicy) -> pb::DemotionPolicy {
+    let mode = match policy.mode {
+        DemotionMode::Never => pb::DemotionMode::Never,
+        DemotionMode::Recommend => pb::DemotionMode::Recommend,
+        DemotionMode::Automatic => pb::DemotionMode::Automatic,
+    };
+    pb::DemotionPolicy {
+        mode: mode.into(),
+        step: step(policy.step).into(),
+        review: review(policy.review),
+        notice_days: Some(policy.notice_days.into()),
+        remediation_days: Some(policy.remediation_days.into()),
+        requalification_months: Some(policy.requalification_months.into()),
+    }
+}
+
+fn step(step: Step) -> pb::Step {
+    match step {
+        Step::Qualified => pb::Step::Qualified,
+        Step::One => pb::Step::One,
+    }
+}
+
+fn review(unit: Option<PeriodUnit>) -> i32 {
+    unit.map_or(common::PeriodUnit::Unspecified, period_unit_message)
+        .into()
+}

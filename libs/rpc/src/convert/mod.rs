@@ -1,0 +1,13 @@
+//! Between messages and the types of the domain. Reading a message names every field that is wrong;
+//! writing one never fails.
+
+pub mod common;
+mod definition;
+mod definition_out;
+mod reader;
+mod requirement;
+mod requirement_out;
+
+pub use definition::definition;
+pub use definition_out::definition_message;
+pub use reader::Reader;
