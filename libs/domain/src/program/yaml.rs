@@ -59,6 +59,7 @@ fn describe(error: &serde_saphyr::Error) -> String {
 /// # Errors
 /// `INVALID_REQUEST` on the field `definition`, should it have no YAML form.
 pub fn program_to_yaml(definition: &ProgramDefinition) -> Result<String, Rejection> {
-    serde_saphyr::to_string(definition)
+    let options = serde_saphyr::ser_options! { compact_list_indent: false };
+    serde_saphyr::to_string_with_options(definition, options)
         .map_err(|error| Rejection::invalid("definition", error.to_string()))
 }

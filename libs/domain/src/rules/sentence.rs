@@ -14,11 +14,13 @@ const MAX_SPELLED_OUT: usize = 6;
 impl Explanation {
     /// One plain sentence about this node. A group names what decided it.
     pub fn sentence(&self) -> String {
-        let mut text = self.clause();
-        if !text.ends_with('.') {
-            text.push('.');
-        }
-        text
+        let clause = self.clause();
+        let mut letters = clause.chars();
+        let Some(first) = letters.next() else {
+            return String::new();
+        };
+        let end = if clause.ends_with('.') { "" } else { "." };
+        format!("{}{}{end}", first.to_uppercase(), letters.as_str())
     }
 
     /// The measured value as a person reads it, with its parts; `None` when unknown.
@@ -55,19 +57,15 @@ impl Explanation {
     pub fn gap_text(&self) -> Option<String> {
         let value = self.value.as_deref()?;
         let mut gaps = Vec::new();
-        if let (Some(gap), Some(number)) = (value.gap, value.number) {
-            gaps.push(gap_words(gap, number, value.needs, value.unit));
+        if let Some(gap) = value.gap {
+            gaps.push(gap_words(gap, value.needs, value.unit));
         }
         for MeasuredPart {
-            name,
-            number,
-            needs,
-            gap,
-            ..
+            name, needs, gap, ..
         } in &value.of_which
         {
-            if let (Some(gap), Some(number)) = (gap, number) {
-                let words = gap_words(*gap, *number, *needs, value.unit.of_part());
+            if let Some(gap) = gap {
+                let words = gap_words(*gap, *needs, value.unit.of_part());
                 gaps.push(format!("{words} {name}"));
             }
         }
@@ -78,15 +76,11 @@ impl Explanation {
         match self.kind {
             Node::Criterion => self.criterion_clause(),
             Node::Partner => self.partner_clause(),
-            Node::All => self.group_clause("all of", &self.children),
-            Node::Any => self.group_clause("one of", &self.children),
-            Node::AtLeast => {
-                let lead = format!("at least {} of", self.need.unwrap_or_default());
-                self.group_clause(&lead, &self.children)
+            Node::All | Node::Any | Node::AtLeast | Node::EveryPeriod | Node::AnyPeriod => {
+                self.group_clause()
             }
-            Node::EveryPeriod | Node::AnyPeriod => self.period_clause(),
             Node::Not => match self.children.first() {
-                Some(child) => format!("must not hold: {}", child.clause()),
+                Some(child) => format!("must not be met: {}", child.clause()),
                 None => String::new(),
             },
             Node::PeriodEnd | Node::Today => match (self.children.first(), self.as_of) {
@@ -96,33 +90,16 @@ impl Explanation {
         }
     }
 
-    fn period_clause(&self) -> String {
+    /// Names what decided: what is met when the group is met, what is not when it is not.
+    fn group_clause(&self) -> String {
         if let [only] = self.children.as_slice() {
-            return only.clause();
-        }
-        let unit = self.period.map(unit_words).unwrap_or_default();
-        let which = if self.kind == Node::EveryPeriod {
-            "each"
-        } else {
-            "one"
-        };
-        let lead = format!(
-            "at the end of {which} of the last {} {unit}s",
-            self.children.len()
-        );
-        self.group_clause(&lead, &self.children)
-    }
-
-    /// Names what decided: what holds when the group holds, what does not when it does not.
-    fn group_clause(&self, lead: &str, children: &[Self]) -> String {
-        if let [only] = children {
             return only.clause();
         }
         let wanted = |child: &&Self| match self.outcome {
             Outcome::Met => child.outcome == Outcome::Met,
             _ => !matches!(child.outcome, Outcome::Met | Outcome::NotApplicable),
         };
-        let deciding: Vec<&Self> = children.iter().filter(wanted).collect();
+        let deciding: Vec<&Self> = self.children.iter().filter(wanted).collect();
         let mut clauses: Vec<String> = deciding
             .iter()
             .take(MAX_SPELLED_OUT)
@@ -131,16 +108,51 @@ impl Explanation {
         if deciding.len() > MAX_SPELLED_OUT {
             clauses.push(format!("and {} more", deciding.len() - MAX_SPELLED_OUT));
         }
-        let verdict = match self.outcome {
-            Outcome::Met => "holds",
-            Outcome::Unmet => "does not hold",
-            Outcome::Unknown => "is not known",
-            Outcome::NotApplicable => "does not apply",
+        let head = match self.period {
+            Some(unit) => self.period_head(deciding.len(), unit_words(unit)),
+            None => self.group_head(deciding.len()),
         };
-        let total = children.len();
         match clauses.as_slice() {
-            [] => format!("{lead} {total} {verdict}"),
-            clauses => format!("{lead} {total} {verdict}: {}", clauses.join("; ")),
+            [] => head,
+            clauses => format!("{head}: {}", clauses.join("; ")),
+        }
+    }
+
+    fn group_head(&self, deciding: usize) -> String {
+        let total = self.children.len();
+        let verb = if deciding == 1 { "is" } else { "are" };
+        match (self.kind, self.outcome) {
+            (_, Outcome::NotApplicable) => "does not apply".to_owned(),
+            (Node::AtLeast, _) => {
+                let need = self.need.unwrap_or_default();
+                let met = self
+                    .children
+                    .iter()
+                    .filter(|child| child.outcome == Outcome::Met);
+                format!(
+                    "{} of {total} requirements met, at least {need} needed",
+                    met.count()
+                )
+            }
+            (Node::Any, Outcome::Met) => format!("{deciding} of {total} alternatives {verb} met"),
+            (Node::Any, Outcome::Unmet) => format!("none of {total} alternatives is met"),
+            (Node::Any, _) => format!("none of {total} alternatives is known to be met"),
+            (_, Outcome::Met) => format!("all {total} requirements are met"),
+            (_, Outcome::Unmet) => format!("{deciding} of {total} requirements {verb} not met"),
+            (_, _) => format!("{deciding} of {total} requirements {verb} not known to be met"),
+        }
+    }
+
+    fn period_head(&self, deciding: usize, unit: &str) -> String {
+        let ends = format!("the last {} {unit} ends", self.children.len());
+        match (self.kind, self.outcome) {
+            (_, Outcome::NotApplicable) => "does not apply".to_owned(),
+            (Node::AnyPeriod, Outcome::Met) => format!("met at {deciding} of {ends}"),
+            (Node::AnyPeriod, Outcome::Unmet) => format!("not met at any of {ends}"),
+            (Node::AnyPeriod, _) => format!("not known to be met at any of {ends}"),
+            (_, Outcome::Met) => format!("met at {ends}"),
+            (_, Outcome::Unmet) => format!("not met at {deciding} of {ends}"),
+            (_, _) => format!("not known to be met at {deciding} of {ends}"),
         }
     }
 
@@ -235,11 +247,10 @@ fn is_below(number: Decimal, needs: Threshold) -> bool {
     }
 }
 
-fn gap_words(gap: Decimal, number: Decimal, needs: Threshold, unit: Unit) -> String {
+fn gap_words(gap: Decimal, needs: Threshold, unit: Unit) -> String {
     let text = number_text(gap, unit);
     match needs {
         Threshold::Gt(_) | Threshold::Lt(_) => format!("more than {text}"),
-        _ if is_below(number, needs) => text,
         _ => text,
     }
 }

@@ -1,0 +1,10 @@
+//! Requirement logic, by example and by property.
+
+mod arbitrary;
+mod criteria;
+mod explanations;
+mod given;
+mod incremental;
+mod periods;
+mod standard;
+mod yaml;
