@@ -1,5 +1,6 @@
 //! One result per row, and the file that carries them.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::io::{self, Write};
 
@@ -173,7 +174,16 @@ impl<W: Write> ResultWriter<W> {
     pub fn write(&mut self, result: &RowResult) -> io::Result<()> {
         let line = Line::of(result);
         match &mut self.inner {
-            Form::Csv(csv) => csv.serialize(&line).map_err(io::Error::from),
+            Form::Csv(csv) => {
+                let (row, begins) = (line.row.to_string(), line.line.to_string());
+                let texts = [line.key, line.outcome, line.field, line.text, line.allowed];
+                csv.write_field(row)?;
+                csv.write_field(begins)?;
+                for text in texts {
+                    csv.write_field(&*harmless(text))?;
+                }
+                csv.write_record(None::<&[u8]>).map_err(io::Error::from)
+            }
             Form::JsonLines(writer) => {
                 serde_json::to_writer(&mut *writer, &line)?;
                 writer.write_all(b"\n")
@@ -193,8 +203,19 @@ impl<W: Write> ResultWriter<W> {
     }
 }
 
+// A spreadsheet takes a text that begins like this for a formula; a quote in front stops it. What
+// stands in a file that somebody else made must not run on the machine of who reads the results.
+fn harmless(text: &str) -> Cow<'_, str> {
+    if text.starts_with(['=', '+', '-', '@', '\t', '\r', '\0']) {
+        return Cow::Owned(format!("'{text}"));
+    }
+    Cow::Borrowed(text)
+}
+
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn sample() -> [RowResult; 3] {
@@ -262,5 +283,28 @@ mod tests {
             sample()[2].to_string(),
             "row 3 (K,1) rejected, amount: \"x\" is no number; allowed: a number"
         );
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_of_a_file_becomes_a_formula_and_every_text_comes_back(
+            key in "[=+@\t\r\0-]?\\PC{0,8}",
+            reason in "[=+@\t\r\n-]?\\PC{0,8}",
+        ) {
+            let outcome = Outcome::Skipped { reason: reason.clone() };
+            let result = RowResult { row: 1, line: 2, key: key.clone(), outcome };
+            let mut out = Vec::new();
+            let mut writer = ResultWriter::new(&mut out, ResultFormat::Csv).unwrap();
+            writer.write(&result).unwrap();
+            writer.flush().unwrap();
+            drop(writer);
+            let mut reader = csv::Reader::from_reader(out.as_slice());
+            let record = reader.records().next().unwrap().unwrap();
+            prop_assert_eq!(record.len(), 7);
+            for (cell, text) in [(&record[2], &key), (&record[5], &reason)] {
+                prop_assert!(!cell.starts_with(['=', '+', '-', '@', '\t', '\r', '\0']));
+                prop_assert!(cell == text || cell.strip_prefix('\'') == Some(text.as_str()));
+            }
+        }
     }
 }
