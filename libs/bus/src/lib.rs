@@ -28,10 +28,16 @@ use tierline_eventstore::{Migration, Migrations};
 /// The tables of this crate.
 pub const MIGRATIONS: Migrations = Migrations {
     owner: "bus",
-    files: &[Migration {
-        name: "0001_bus.sql",
-        sql: include_str!("../migrations/0001_bus.sql"),
-    }],
+    files: &[
+        Migration {
+            name: "0001_bus.sql",
+            sql: include_str!("../migrations/0001_bus.sql"),
+        },
+        Migration {
+            name: "0002_given_up.sql",
+            sql: include_str!("../migrations/0002_given_up.sql"),
+        },
+    ],
 };
 
 /// The permanent name of a consumer, and the version of what it builds. A changed consumer gets a

@@ -31,7 +31,8 @@ pub async fn list(pool: &PgPool, org: &str, limit: i64) -> Result<Vec<Parked>, s
     let rows = sqlx::query(
         "SELECT consumer, version, partition, partition_number, org_id, routing_key, event_type,
                 error
-         FROM bus.parked WHERE org_id = $1 ORDER BY parked_at, partition, partition_number LIMIT $2",
+         FROM bus.parked WHERE org_id = $1
+         ORDER BY parked_at, partition, partition_number LIMIT $2",
     )
     .bind(org)
     .bind(limit)
@@ -105,6 +106,85 @@ pub async fn skip(
     .await?;
     transaction.commit().await?;
     Ok(skipped)
+}
+
+/// What became of giving up one event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GivenUp {
+    /// It is noted as given up, and so many later events of its routing key are tried again.
+    Done(u64),
+    /// An earlier event of the same routing key, with this number, has to go first.
+    NotFirst(i64),
+    /// It is not parked.
+    NotParked,
+}
+
+/// Who gives an event up, and why. Kept in `bus.given_up`.
+#[derive(Debug, Clone, Copy)]
+pub struct GivingUp<'a> {
+    /// The person.
+    pub actor: &'a str,
+    /// Why.
+    pub reason: &'a str,
+}
+
+/// Gives up one parked event for good, so that the later ones of its routing key can be applied.
+/// It has to be the first of its key: order is kept within a key.
+pub async fn give_up(
+    pool: &PgPool,
+    (consumer, version): (&str, i32),
+    (partition, number): (i16, i64),
+    why: GivingUp<'_>,
+) -> Result<GivenUp, sqlx::Error> {
+    let mut transaction = pool.begin().await?;
+    let first: Option<(String, i64)> = sqlx::query_as(
+        "SELECT p.routing_key, (SELECT min(f.partition_number) FROM bus.parked f
+             WHERE f.consumer = $1 AND f.version = $2 AND f.partition = $3
+               AND f.routing_key = p.routing_key)
+         FROM bus.parked p WHERE p.consumer = $1 AND p.version = $2 AND p.partition = $3
+           AND p.partition_number = $4 FOR UPDATE",
+    )
+    .bind(consumer)
+    .bind(version)
+    .bind(partition)
+    .bind(number)
+    .fetch_optional(&mut *transaction)
+    .await?;
+    let routing_key = match first {
+        None => return Ok(GivenUp::NotParked),
+        Some((_, first)) if first != number => return Ok(GivenUp::NotFirst(first)),
+        Some((routing_key, _)) => routing_key,
+    };
+    sqlx::query(
+        "WITH gone AS (
+             DELETE FROM bus.parked WHERE consumer = $1 AND version = $2 AND partition = $3
+                 AND partition_number = $4 RETURNING *)
+         INSERT INTO bus.given_up (consumer, version, partition, partition_number, org_id,
+                                   routing_key, event_id, event_type, error, parked_at, actor,
+                                   reason)
+         SELECT consumer, version, partition, partition_number, org_id, routing_key, event_id,
+                event_type, error, parked_at, $5, $6 FROM gone",
+    )
+    .bind(consumer)
+    .bind(version)
+    .bind(partition)
+    .bind(number)
+    .bind(why.actor)
+    .bind(why.reason)
+    .execute(&mut *transaction)
+    .await?;
+    let released = sqlx::query(
+        "UPDATE bus.parked SET retry = true
+         WHERE consumer = $1 AND version = $2 AND partition = $3 AND routing_key = $4",
+    )
+    .bind(consumer)
+    .bind(version)
+    .bind(partition)
+    .bind(&routing_key)
+    .execute(&mut *transaction)
+    .await?;
+    transaction.commit().await?;
+    Ok(GivenUp::Done(released.rows_affected()))
 }
 
 /// The routing keys that have something parked, per partition.

@@ -102,6 +102,26 @@ impl Waiter {
         Ok(())
     }
 
+    /// Waits until `consumer` has applied the event in one partition, for a consumer that works on
+    /// few of those in which the event is. At once if the event is not in that partition.
+    ///
+    /// # Errors
+    /// [`Behind`] when the deadline passes or the event does not exist.
+    pub async fn applied_in(
+        &self,
+        partition: u8,
+        event_id: Uuid,
+        consumer: ConsumerId,
+        deadline: Instant,
+    ) -> Result<(), Behind> {
+        for (at, number) in self.numbered(event_id, deadline).await? {
+            if at == partition {
+                self.reach(consumer, at, number, deadline).await?;
+            }
+        }
+        Ok(())
+    }
+
     /// Where the event is in the log, once it is numbered.
     async fn numbered(&self, event_id: Uuid, deadline: Instant) -> Result<Vec<(u8, i64)>, Behind> {
         loop {

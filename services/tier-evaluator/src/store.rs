@@ -143,7 +143,8 @@ pub(crate) async fn load_partners(
             next_change: day_of(row.try_get(6)?)?,
             changed: false,
         };
-        if let Some(state) = found.get_mut(&(row.try_get(0)?, partner_id(row.try_get(1)?)?)) {
+        let key = (row.try_get(0)?, partner_id(row.try_get(1)?)?);
+        if let Some(state) = found.get_mut(&key) {
             state.enrollments.insert(enrollment, enrolled);
         }
     }

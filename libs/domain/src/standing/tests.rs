@@ -34,7 +34,8 @@ fn program() -> ProgramDefinition {
             "tiers": [
                 {"id": "gold", "name": "Gold", "qualification": periods("every_period", "500000"),
                  "retention": periods("any_period", "500000")},
-                {"id": "silver", "name": "Silver", "qualification": periods("every_period", "100000"),
+                {"id": "silver", "name": "Silver",
+                 "qualification": periods("every_period", "100000"),
                  "retention": periods("any_period", "75000")},
                 {"id": "bronze", "name": "Bronze"}]}]});
     serde_json::from_value(json).unwrap()

@@ -20,7 +20,7 @@ use tierline_domain::program::{ApplyProgram, Program, ProgramCommand, program_fr
 use tierline_domain::standing::replay::{OrgHistory, PartnerHistory, Place, Replayed, replay};
 use tierline_domain::standing::{Standing, StandingEvent};
 use tierline_domain::{
-    Currency, DealId, Entity, EnrollmentId, Money, OrgId, PartnerId, ProgramId, StreamId, TierId,
+    Currency, DealId, EnrollmentId, Entity, Money, OrgId, PartnerId, ProgramId, StreamId, TierId,
     TrackId,
 };
 use tierline_eventstore::{CommandContext, EventStore, LogEvent, LogReader, Runner, Sequencer};
@@ -51,7 +51,11 @@ pub fn enroll(id: &str, partner: &str, start: Date) -> Enroll {
         primary_contact: None,
         today: start,
         partner_status: PartnerStatus::Active,
-        track_facts: TrackFacts { archived: false, published: true, tiers: Some(tiers.to_vec()) },
+        track_facts: TrackFacts {
+            archived: false,
+            published: true,
+            tiers: Some(tiers.to_vec()),
+        },
     }
 }
 
@@ -83,8 +87,13 @@ impl Harness {
         let store = EventStore::open(pool.clone());
         let sequencer = Sequencer::new(pool.clone(), store.waker());
         let org = OrgId::parse("sandbox").unwrap();
-        let harness =
-            Self { _database: database, pool, runner: Runner::new(store), sequencer, org };
+        let harness = Self {
+            _database: database,
+            pool,
+            runner: Runner::new(store),
+            sequencer,
+            org,
+        };
         let create = CreateOrg {
             org: harness.org.clone(),
             name: "Sandbox".to_owned(),
@@ -93,7 +102,9 @@ impl Harness {
             base_currency: Currency::USD,
             sandbox_clock: Some(ClockTime::Date(clock)),
         };
-        harness.run::<Org>(StreamId::of_org(&harness.org), OrgCommand::Create(create)).await;
+        harness
+            .run::<Org>(StreamId::of_org(&harness.org), OrgCommand::Create(create))
+            .await;
         let apply = ApplyProgram {
             definition: Box::new(program_from_yaml(PROGRAM).unwrap()),
             effective_date: jiff::civil::date(2000, 1, 1),
@@ -101,7 +112,9 @@ impl Harness {
             today: clock,
         };
         let stream = StreamId::new(&harness.org, "three-tier-revenue");
-        harness.run::<Program>(stream, ProgramCommand::Apply(apply)).await;
+        harness
+            .run::<Program>(stream, ProgramCommand::Apply(apply))
+            .await;
         harness
     }
 
@@ -131,17 +144,20 @@ impl Harness {
             },
         };
         let stream = StreamId::new(&self.org, id);
-        self.run::<Partner>(stream, PartnerCommand::Create(Box::new(create))).await;
+        self.run::<Partner>(stream, PartnerCommand::Create(Box::new(create)))
+            .await;
     }
 
     pub async fn execute(&self, enroll: Enroll) {
         let stream = StreamId::new(&self.org, &enroll.enrollment);
-        self.run::<Enrollment>(stream, EnrollmentCommand::Enroll(Box::new(enroll))).await;
+        self.run::<Enrollment>(stream, EnrollmentCommand::Enroll(Box::new(enroll)))
+            .await;
     }
 
     pub async fn record(&self, deal: RecordDeal) {
         let stream = StreamId::new(&self.org, &deal.deal);
-        self.run::<Deal>(stream, DealCommand::Record(Box::new(deal))).await;
+        self.run::<Deal>(stream, DealCommand::Record(Box::new(deal)))
+            .await;
     }
 
     pub async fn rates(&self, day: Date, rates: &[(&str, &str)]) {
@@ -155,11 +171,14 @@ impl Harness {
             days: vec![RateDay { date: day, rates }],
         };
         let stream = StreamId::new(&self.org, "rates");
-        self.run::<Rates>(stream, RatesCommand::Publish(publish)).await;
+        self.run::<Rates>(stream, RatesCommand::Publish(publish))
+            .await;
     }
 
     pub async fn clock_to(&self, day: Date) {
-        let command = OrgCommand::AdvanceClock { to: ClockTime::Date(day) };
+        let command = OrgCommand::AdvanceClock {
+            to: ClockTime::Date(day),
+        };
         self.run::<Org>(StreamId::of_org(&self.org), command).await;
     }
 
@@ -170,16 +189,25 @@ impl Harness {
         let stop = CancellationToken::new();
         let real = Arc::new(Timestamp::now);
         let evaluator = Evaluator::new(self.runner.store().clone(), real);
-        let feed = LogFeed::new(LogReader::new(self.pool.clone()), Some(self.sequencer.subscribe()));
-        let options = Options { force: true, ..Options::default() };
-        let consumer =
-            Consumer::new(TIER_EVALUATOR, self.pool.clone(), feed, evaluator, options);
+        let feed = LogFeed::new(
+            LogReader::new(self.pool.clone()),
+            Some(self.sequencer.subscribe()),
+        );
+        let options = Options {
+            force: true,
+            ..Options::default()
+        };
+        let consumer = Consumer::new(TIER_EVALUATOR, self.pool.clone(), feed, evaluator, options);
         let task = tokio::spawn(consumer.run(stop.clone()));
-        eventually(Duration::from_secs(30), "the evaluator to catch up", async || {
-            self.sequencer.drain().await.unwrap();
-            let lags = Checkpoints::lags(&self.pool).await.unwrap();
-            lags.iter().any(|lag| lag.events == 0 && lag.parked == 0)
-        })
+        eventually(
+            Duration::from_secs(30),
+            "the evaluator to catch up",
+            async || {
+                self.sequencer.drain().await.unwrap();
+                let lags = Checkpoints::lags(&self.pool).await.unwrap();
+                lags.iter().any(|lag| lag.events == 0 && lag.parked == 0)
+            },
+        )
         .await;
         stop.cancel();
         task.await.unwrap().unwrap();
@@ -189,10 +217,16 @@ impl Harness {
     pub async fn standing(&self, enrollment: &str) -> Vec<StandingEvent> {
         let stream = StreamId::new(&self.org, enrollment);
         let reader = LogReader::new(self.pool.clone());
-        let events = reader.read_stream("Standing", &stream, 0, 10_000).await.unwrap();
+        let events = reader
+            .read_stream("Standing", &stream, 0, 10_000)
+            .await
+            .unwrap();
         let folded = self.runner.store().load::<Standing>(&stream).await.unwrap();
         assert_eq!(folded.version, events.len() as u64);
-        events.iter().map(|event| serde_json::from_str(&event.payload).unwrap()).collect()
+        events
+            .iter()
+            .map(|event| serde_json::from_str(&event.payload).unwrap())
+            .collect()
     }
 
     pub async fn count_events(&self, name: &str) -> i64 {
@@ -216,7 +250,10 @@ impl Harness {
                  WHERE event_type LIKE '%.TierChanged'"
             ),
         ] {
-            sqlx::raw_sql(&statement).execute(&mut *connection).await.unwrap();
+            sqlx::raw_sql(&statement)
+                .execute(&mut *connection)
+                .await
+                .unwrap();
         }
     }
 
@@ -230,7 +267,10 @@ impl Harness {
             let mut partners: BTreeMap<String, PartnerHistory> = BTreeMap::new();
             let mut after = 0;
             loop {
-                let events = reader.read(&[(partition, after)], 1000, 1000).await.unwrap();
+                let events = reader
+                    .read(&[(partition, after)], 1000, 1000)
+                    .await
+                    .unwrap();
                 let Some(last) = events.last() else { break };
                 after = last.partition_number;
                 for event in &events {
@@ -273,6 +313,10 @@ fn take(
     if event.routing_key.ends_with("/*") {
         org.take(&place, &any).unwrap();
     } else {
-        partners.entry(event.routing_key.clone()).or_default().take(place, any).unwrap();
+        partners
+            .entry(event.routing_key.clone())
+            .or_default()
+            .take(place, any)
+            .unwrap();
     }
 }

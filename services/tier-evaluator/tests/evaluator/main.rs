@@ -29,8 +29,12 @@ fn decisions(events: &[StandingEvent]) -> Vec<&'static str> {
 async fn a_won_deal_lifts_the_partner_at_the_second_quarter_end_and_losing_it_takes_the_tier() {
     let harness = Harness::sandbox(date(2018, 1, 1)).await;
     harness.partner("acme").await;
-    harness.execute(enroll("e1", "acme", date(2018, 1, 1))).await;
-    harness.record(deal("d1", "acme", date(2018, 2, 10), "120000", "USD")).await;
+    harness
+        .execute(enroll("e1", "acme", date(2018, 1, 1)))
+        .await;
+    harness
+        .record(deal("d1", "acme", date(2018, 2, 10), "120000", "USD"))
+        .await;
     harness.settle().await;
     assert_eq!(decisions(&harness.standing("e1").await), ["opened"]);
 
@@ -42,7 +46,10 @@ async fn a_won_deal_lifts_the_partner_at_the_second_quarter_end_and_losing_it_ta
     harness.clock_to(date(2020, 1, 1)).await;
     harness.settle().await;
     let events = harness.standing("e1").await;
-    assert_eq!(decisions(&events), ["opened", "up", "notice", "remediation", "down"]);
+    assert_eq!(
+        decisions(&events),
+        ["opened", "up", "notice", "remediation", "down"]
+    );
     let days: Vec<String> = events
         .iter()
         .filter(|event| decisions(std::slice::from_ref(event)) != [""; 0])
@@ -51,7 +58,13 @@ async fn a_won_deal_lifts_the_partner_at_the_second_quarter_end_and_losing_it_ta
     // Below 75,000 at the ends of March and June 2019; 30 days of notice, 90 of remediation.
     assert_eq!(
         days,
-        ["2018-01-01", "2018-07-01", "2019-07-01", "2019-07-31", "2019-10-29"]
+        [
+            "2018-01-01",
+            "2018-07-01",
+            "2019-07-01",
+            "2019-07-31",
+            "2019-10-29"
+        ]
     );
     harness.replay_is_clean().await;
 }
@@ -60,10 +73,18 @@ async fn a_won_deal_lifts_the_partner_at_the_second_quarter_end_and_losing_it_ta
 async fn amounts_are_converted_at_the_rate_of_their_day_and_again_when_a_rate_comes_late() {
     let harness = Harness::sandbox(date(2018, 7, 1)).await;
     harness.partner("acme").await;
-    harness.execute(enroll("e1", "acme", date(2018, 1, 1))).await;
-    harness.record(deal("d1", "acme", date(2018, 3, 3), "100000", "EUR")).await;
+    harness
+        .execute(enroll("e1", "acme", date(2018, 1, 1)))
+        .await;
+    harness
+        .record(deal("d1", "acme", date(2018, 3, 3), "100000", "EUR"))
+        .await;
     harness.settle().await;
-    assert_eq!(decisions(&harness.standing("e1").await), ["opened"], "no rate: unknown, not zero");
+    assert_eq!(
+        decisions(&harness.standing("e1").await),
+        ["opened"],
+        "no rate: unknown, not zero"
+    );
     harness.rates(date(2018, 3, 2), &[("USD", "1.2312")]).await;
     harness.settle().await;
     assert_eq!(decisions(&harness.standing("e1").await), ["opened", "up"]);
@@ -74,16 +95,27 @@ async fn amounts_are_converted_at_the_rate_of_their_day_and_again_when_a_rate_co
 async fn a_corrected_and_a_reversed_deal_change_the_past_and_the_verdict() {
     let harness = Harness::sandbox(date(2018, 7, 1)).await;
     harness.partner("acme").await;
-    harness.execute(enroll("e1", "acme", date(2018, 1, 1))).await;
-    harness.record(deal("d1", "acme", date(2018, 2, 1), "99999.99", "USD")).await;
+    harness
+        .execute(enroll("e1", "acme", date(2018, 1, 1)))
+        .await;
+    harness
+        .record(deal("d1", "acme", date(2018, 2, 1), "99999.99", "USD"))
+        .await;
     harness.settle().await;
     assert_eq!(decisions(&harness.standing("e1").await), ["opened"]);
-    harness.record(deal("d1", "acme", date(2018, 2, 1), "100000.00", "USD")).await;
+    harness
+        .record(deal("d1", "acme", date(2018, 2, 1), "100000.00", "USD"))
+        .await;
     harness.settle().await;
     assert_eq!(decisions(&harness.standing("e1").await), ["opened", "up"]);
-    harness.record(deal("d1", "acme", date(2018, 2, 1), "1.00", "USD")).await;
+    harness
+        .record(deal("d1", "acme", date(2018, 2, 1), "1.00", "USD"))
+        .await;
     harness.settle().await;
-    assert_eq!(decisions(&harness.standing("e1").await), ["opened", "up", "notice"]);
+    assert_eq!(
+        decisions(&harness.standing("e1").await),
+        ["opened", "up", "notice"]
+    );
     harness.replay_is_clean().await;
 }
 
@@ -96,12 +128,16 @@ async fn many_partners_with_history_before_their_enrollment_agree_with_replay() 
         for k in 0..12i8 {
             let amount = format!("{}.{:02}", 4_000 * (n + 1), k);
             let day = date(2018, k + 1, 1 + (n % 27) as i8);
-            harness.record(deal(&format!("d{n}-{k}"), &partner, day, &amount, "USD")).await;
+            harness
+                .record(deal(&format!("d{n}-{k}"), &partner, day, &amount, "USD"))
+                .await;
         }
     }
     harness.settle().await;
     for n in 0..25 {
-        harness.execute(enroll(&format!("e{n}"), &format!("p{n}"), date(2018, 1, 1))).await;
+        harness
+            .execute(enroll(&format!("e{n}"), &format!("p{n}"), date(2018, 1, 1)))
+            .await;
     }
     harness.settle().await;
     for month in [2, 5, 8, 11] {
@@ -119,10 +155,14 @@ async fn many_partners_with_history_before_their_enrollment_agree_with_replay() 
 async fn starting_again_in_the_middle_changes_nothing() {
     let harness = Harness::sandbox(date(2018, 1, 1)).await;
     harness.partner("acme").await;
-    harness.execute(enroll("e1", "acme", date(2018, 1, 1))).await;
+    harness
+        .execute(enroll("e1", "acme", date(2018, 1, 1)))
+        .await;
     for n in 0..10 {
         let day = date(2018, 1, 2 + n);
-        harness.record(deal(&format!("d{n}"), "acme", day, "11000", "USD")).await;
+        harness
+            .record(deal(&format!("d{n}"), "acme", day, "11000", "USD"))
+            .await;
         // Each settle is a consumer of its own that reads its state back from the database.
         harness.settle().await;
     }
@@ -136,13 +176,23 @@ async fn starting_again_in_the_middle_changes_nothing() {
 async fn a_tampered_decision_is_found_by_replay() {
     let harness = Harness::sandbox(date(2018, 7, 1)).await;
     harness.partner("acme").await;
-    harness.execute(enroll("e1", "acme", date(2018, 1, 1))).await;
-    harness.record(deal("d1", "acme", date(2018, 2, 1), "150000", "USD")).await;
+    harness
+        .execute(enroll("e1", "acme", date(2018, 1, 1)))
+        .await;
+    harness
+        .record(deal("d1", "acme", date(2018, 2, 1), "150000", "USD"))
+        .await;
     harness.settle().await;
     harness.tamper("\"to\":\"silver\"", "\"to\":\"gold\"").await;
     let replayed = harness.replay().await;
-    assert_eq!(replayed.differences[0].path, "TierChanged.to", "{replayed:?}");
-    assert_eq!(replayed.differences[0].recorded.as_deref(), Some("\"gold\""));
+    assert_eq!(
+        replayed.differences[0].path, "TierChanged.to",
+        "{replayed:?}"
+    );
+    assert_eq!(
+        replayed.differences[0].recorded.as_deref(),
+        Some("\"gold\"")
+    );
 }
 
 #[tokio::test]
@@ -157,6 +207,9 @@ async fn an_ended_enrollment_is_closed_by_its_timer() {
     assert_eq!(decisions(&harness.standing("e1").await), ["opened"]);
     harness.clock_to(date(2018, 4, 1)).await;
     harness.settle().await;
-    assert_eq!(decisions(&harness.standing("e1").await), ["opened", "closed"]);
+    assert_eq!(
+        decisions(&harness.standing("e1").await),
+        ["opened", "closed"]
+    );
     harness.replay_is_clean().await;
 }

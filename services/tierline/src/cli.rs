@@ -1,0 +1,66 @@
+//! The list of subcommands.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::client::ClientFlags;
+use crate::commands;
+use crate::output::OutputFlags;
+
+/// Runs partner programs and keeps every partner's tier right, at all times, with proof.
+#[derive(Debug, Parser)]
+#[command(
+    name = "tierline",
+    version,
+    propagate_version = true,
+    max_term_width = 100
+)]
+pub struct Cli {
+    #[command(flatten)]
+    client: ClientFlags,
+    #[command(flatten)]
+    output: OutputFlags,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What every command that talks to a server needs.
+#[derive(Debug, Clone)]
+pub struct Globals {
+    /// Where the server is and which token to show.
+    pub client: ClientFlags,
+    /// How to print.
+    pub output: OutputFlags,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Start everything in one process, with a PostgreSQL of its own.
+    Up(commands::up::UpArgs),
+    /// Run some or all parts against a given PostgreSQL.
+    Serve(commands::serve::ServeArgs),
+    /// List the parts that `serve` can run.
+    Targets(commands::targets::TargetsArgs),
+    /// Print the effective configuration, or explain a key.
+    Config(commands::config::ConfigArgs),
+    /// Bring the database schema up to date.
+    Migrate(commands::migrate::MigrateArgs),
+}
+
+impl Cli {
+    /// Carries out the command.
+    pub async fn run(self) -> anyhow::Result<ExitCode> {
+        let globals = Globals {
+            client: self.client,
+            output: self.output,
+        };
+        match self.command {
+            Command::Up(args) => commands::up::run(args, &globals).await,
+            Command::Serve(args) => commands::serve::run(args).await,
+            Command::Targets(args) => commands::targets::run(args, &globals),
+            Command::Config(args) => commands::config::run(args, &globals),
+            Command::Migrate(args) => commands::migrate::run(args).await,
+        }
+    }
+}

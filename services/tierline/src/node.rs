@@ -1,0 +1,478 @@
+//! One process: the services of its targets, put together.
+//!
+//! What runs: the sequencer, the consumers of the log, the gRPC services and the admin listener,
+//! each only when its target was asked for. What is deliberately absent: any business.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use jiff::Timestamp;
+use sqlx::PgPool;
+use tierline_bus::{Consumer, LogFeed, Options, Progress, TIER_EVALUATOR};
+use tierline_eventstore::{
+    EventStore, Heads, LogReader, Migrations, Runner, Sequencer, StoreOptions, maintenance,
+};
+use tierline_rpc::AuthLayer;
+use tierline_rpc::Commands;
+use tierline_rpc::auth::{AuthSettings, Verifier};
+use tierline_runtime::config::Config;
+use tierline_runtime::connections::{Budget, Limits, Purpose};
+use tierline_runtime::health::{self, Readiness};
+use tierline_runtime::ports;
+use tierline_runtime::shutdown::{Ended, Shutdown, Steps};
+use tierline_runtime::targets::{Target, Targets};
+use tierline_telemetry::{MetricsHandle, metrics};
+use tierline_tier_evaluator::Evaluator;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tonic::service::Routes;
+
+/// Age at which receipts are forgotten.
+const RECEIPTS_KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
+/// Pause between two rounds of upkeep of the log.
+const UPKEEP: Duration = Duration::from_secs(600);
+/// Pause before a consumer that failed is started again.
+const CONSUMER_PAUSE: Duration = Duration::from_secs(2);
+/// Largest message that the gRPC services read.
+const MAX_MESSAGE: usize = 8 * 1024 * 1024;
+
+/// Every set of migrations, in the order in which they build on each other.
+const MIGRATIONS: [Migrations; 4] = [
+    tierline_eventstore::MIGRATIONS,
+    tierline_bus::MIGRATIONS,
+    tierline_tier_evaluator::MIGRATIONS,
+    tierline_projector::MIGRATIONS,
+];
+
+/// Brings the schema up to date and names what was applied.
+///
+/// # Errors
+/// When a migration fails; nothing of its set is applied then.
+pub async fn migrate(pool: &PgPool) -> anyhow::Result<Vec<String>> {
+    let mut applied = Vec::new();
+    for set in MIGRATIONS {
+        let names = set
+            .run(pool)
+            .await
+            .context("the schema cannot be brought up to date")?;
+        applied.extend(
+            names
+                .into_iter()
+                .map(|name| format!("{}/{name}", set.owner)),
+        );
+    }
+    Ok(applied)
+}
+
+/// What a node is started with, beside its configuration.
+pub struct NodeOptions {
+    /// The database.
+    pub database_url: String,
+    /// Which parts to run.
+    pub targets: Targets,
+    /// Whose tokens are accepted.
+    pub auth: AuthSettings,
+    /// This process is the only one on its database, and may take over at once what an earlier
+    /// one left.
+    pub alone: bool,
+}
+
+/// A running process.
+pub struct Node {
+    /// Where the gRPC services listen, if any run.
+    pub grpc: Option<SocketAddr>,
+    /// Where health and metrics are.
+    pub admin: SocketAddr,
+    /// Database connections that it may open at most.
+    pub connections: u32,
+    readiness: Readiness,
+    serving: CancellationToken,
+    consuming: CancellationToken,
+    sequencing: CancellationToken,
+    admin_stop: CancellationToken,
+    servers: JoinSet<()>,
+    consumers: JoinSet<()>,
+    sequencers: JoinSet<()>,
+    pools: Vec<PgPool>,
+    step: Duration,
+}
+
+/// The pools of a process, one per purpose.
+struct Pools {
+    url: String,
+    budget: Budget,
+    open: Vec<PgPool>,
+}
+
+impl Pools {
+    async fn of(&mut self, purpose: Purpose) -> anyhow::Result<PgPool> {
+        let pool = tierline_eventstore::connect(&self.url, self.budget.of(purpose).max(1))
+            .await
+            .context("the database does not answer")?;
+        self.open.push(pool.clone());
+        Ok(pool)
+    }
+}
+
+impl Node {
+    /// Starts everything that the targets name.
+    ///
+    /// # Errors
+    /// The database, a port or the configuration; the text says what to change.
+    pub async fn start(config: &Config, options: NodeOptions) -> anyhow::Result<Self> {
+        let metrics = tierline_telemetry::install_metrics();
+        let targets = options.targets;
+        let budget = Budget::new(&targets, config.pools);
+        let connections = budget.total();
+        let mut pools = Pools {
+            url: options.database_url,
+            budget,
+            open: Vec::new(),
+        };
+        let housekeeping = pools.of(Purpose::Housekeeping).await?;
+        check_budget(&housekeeping, &pools.budget).await?;
+        migrate(&housekeeping).await?;
+        let readiness = Readiness::new();
+        let probe = housekeeping.clone();
+        readiness.probe("database", move || {
+            let pool = probe.clone();
+            async move { ping(&pool).await }
+        });
+        let started = readiness.check("start");
+
+        let mut node = Self {
+            grpc: None,
+            admin: config.admin_listen,
+            connections,
+            readiness: readiness.clone(),
+            serving: CancellationToken::new(),
+            consuming: CancellationToken::new(),
+            sequencing: CancellationToken::new(),
+            admin_stop: CancellationToken::new(),
+            servers: JoinSet::new(),
+            consumers: JoinSet::new(),
+            sequencers: JoinSet::new(),
+            pools: Vec::new(),
+            step: config.shutdown_step,
+        };
+        node.listen_admin(config, metrics).await?;
+        let store = node.store(&targets, config, &mut pools).await?;
+        let heads = node.sequence(&targets, &store, &mut pools).await?;
+        let progress = Arc::new(Progress::default());
+        let consuming = Options {
+            force: options.alone,
+            patience: Duration::from_secs(if heads.is_some() { 10 } else { 1 }),
+            ..Options::default()
+        };
+        node.consume(
+            &targets,
+            &store,
+            heads.as_ref(),
+            &progress,
+            &consuming,
+            &mut pools,
+        )
+        .await?;
+        let local = targets.has(Target::Projector) && targets.has(Target::TierEvaluator);
+        let progress = local.then_some(progress);
+        node.serve_grpc(config, &targets, &store, progress, options.auth, &mut pools)
+            .await?;
+        node.pools = pools.open;
+        started.ready();
+        Ok(node)
+    }
+
+    async fn listen_admin(
+        &mut self,
+        config: &Config,
+        metrics: MetricsHandle,
+    ) -> anyhow::Result<()> {
+        let listener = ports::bind("admin_listen", config.admin_listen).await?;
+        self.admin = listener.local_addr()?;
+        let (readiness, stop) = (self.readiness.clone(), self.admin_stop.clone());
+        self.servers.spawn(async move {
+            if let Err(error) = health::serve(listener, readiness, metrics, stop).await {
+                tracing::error!(%error, "the admin listener failed");
+            }
+        });
+        Ok(())
+    }
+
+    /// The store of commands, or a small one for the evaluator alone.
+    async fn store(
+        &mut self,
+        targets: &Targets,
+        config: &Config,
+        pools: &mut Pools,
+    ) -> anyhow::Result<EventStore> {
+        let purpose = if targets.any(Target::takes_commands) {
+            Purpose::Commands
+        } else {
+            Purpose::Housekeeping
+        };
+        let pool = pools.of(purpose).await?;
+        let options = StoreOptions {
+            commit_timeout: config.request_timeout.min(Duration::from_secs(10)),
+            ..StoreOptions::default()
+        };
+        Ok(EventStore::new(pool, options, Vec::new()))
+    }
+
+    async fn sequence(
+        &mut self,
+        targets: &Targets,
+        store: &EventStore,
+        pools: &mut Pools,
+    ) -> anyhow::Result<Option<watch::Receiver<Heads>>> {
+        if !targets.has(Target::Relay) {
+            return Ok(None);
+        }
+        let pool = pools.of(Purpose::Log).await?;
+        let sequencer = Sequencer::new(pool.clone(), store.waker());
+        // The heads must be known before anybody waits for them.
+        sequencer
+            .drain()
+            .await
+            .context("the log cannot be numbered")?;
+        let heads = sequencer.subscribe();
+        let stop = self.sequencing.clone();
+        self.sequencers
+            .spawn(async move { tierline_relay::run(&sequencer, stop).await });
+        let stop = self.sequencing.clone();
+        self.sequencers
+            .spawn(async move { look_after(&pool, &stop).await });
+        Ok(Some(heads))
+    }
+
+    async fn consume(
+        &mut self,
+        targets: &Targets,
+        store: &EventStore,
+        heads: Option<&watch::Receiver<Heads>>,
+        progress: &Arc<Progress>,
+        options: &Options,
+        pools: &mut Pools,
+    ) -> anyhow::Result<()> {
+        if targets.has(Target::TierEvaluator) {
+            let pool = pools.of(Purpose::Evaluator).await?;
+            let (store, heads) = (store.clone(), heads.cloned());
+            let (progress, options) = (Arc::clone(progress), options.clone());
+            self.keep("tier-evaluator", move |stop| {
+                let evaluator = Evaluator::new(store.clone(), Arc::new(Timestamp::now));
+                let feed = LogFeed::new(LogReader::new(pool.clone()), heads.clone());
+                Consumer::new(
+                    TIER_EVALUATOR,
+                    pool.clone(),
+                    feed,
+                    evaluator,
+                    options.clone(),
+                )
+                .reporting_to(Arc::clone(&progress))
+                .run(stop)
+            });
+        }
+        if targets.has(Target::Projector) {
+            let pool = pools.of(Purpose::Projector).await?;
+            for name in tierline_projector::NAMES {
+                let (pool, heads) = (pool.clone(), heads.cloned());
+                let (progress, options) = (Arc::clone(progress), options.clone());
+                self.keep(name, move |stop| {
+                    let found =
+                        tierline_projector::consumers(&pool, heads.as_ref(), &progress, &options)
+                            .into_iter()
+                            .find(|projection| projection.id().name.ends_with(name));
+                    async move {
+                        match found {
+                            Some(projection) => projection.run(stop).await,
+                            None => Ok(()),
+                        }
+                    }
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs a consumer, and again after it failed: what it lost is in the database.
+    fn keep<F, E>(
+        &mut self,
+        name: &'static str,
+        run: impl Fn(CancellationToken) -> F + Send + 'static,
+    ) where
+        F: Future<Output = Result<(), E>> + Send + 'static,
+        E: std::error::Error + Send + 'static,
+    {
+        let stop = self.consuming.clone();
+        self.consumers.spawn(async move {
+            while !stop.is_cancelled() {
+                match run(stop.clone()).await {
+                    Ok(()) => return,
+                    Err(error) => {
+                        let error: &dyn std::error::Error = &error;
+                        tracing::error!(consumer = name, error, "{name} stopped: {error}");
+                    }
+                }
+                tokio::select! {
+                    () = stop.cancelled() => {}
+                    () = tokio::time::sleep(CONSUMER_PAUSE) => {}
+                }
+            }
+        });
+    }
+
+    async fn serve_grpc(
+        &mut self,
+        config: &Config,
+        targets: &Targets,
+        store: &EventStore,
+        progress: Option<Arc<Progress>>,
+        auth: AuthSettings,
+        pools: &mut Pools,
+    ) -> anyhow::Result<()> {
+        let commands = Commands::new(Runner::new(store.clone()));
+        let (reporter, health) = tonic_health::server::health_reporter();
+        let reflection = tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(tierline_proto::FILE_DESCRIPTOR_SET)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+            .build_v1()
+            .context("the reflection service cannot start")?;
+        let mut routes = Routes::builder();
+        routes.add_service(health).add_service(reflection);
+        let mut any = false;
+        if targets.has(Target::Program) {
+            routes
+                .add_service(tierline_program::org_server(commands.clone()))
+                .add_service(tierline_program::program_server(commands.clone()))
+                .add_service(tierline_program::rate_server(commands.clone()));
+            any = true;
+        }
+        if targets.has(Target::Partner) {
+            routes.add_service(tierline_partner::partner_server(commands.clone()));
+            any = true;
+        }
+        if targets.has(Target::Enrollment) {
+            routes.add_service(tierline_enrollment::enrollment_server(commands.clone()));
+            any = true;
+        }
+        if targets.has(Target::Activity) {
+            routes
+                .add_service(tierline_activity::deal_server(commands.clone()))
+                .add_service(tierline_activity::certification_server(commands.clone()))
+                .add_service(tierline_activity::record_server(commands.clone()));
+            any = true;
+        }
+        if targets.has(Target::Query) {
+            let pool = pools.of(Purpose::Queries).await?;
+            tierline_query::add_to(&mut routes, pool, progress);
+            any = true;
+        }
+        if !any {
+            return Ok(());
+        }
+        let verifier = Verifier::new(&auth).context("the key set cannot be used")?;
+        let listener = ports::bind("listen", config.listen).await?;
+        self.grpc = Some(listener.local_addr()?);
+        reporter
+            .set_service_status("", tonic_health::ServingStatus::Serving)
+            .await;
+        let server = tonic::transport::Server::builder()
+            .timeout(config.request_timeout)
+            .concurrency_limit_per_connection(256)
+            .http2_keepalive_interval(Some(Duration::from_secs(30)))
+            .max_frame_size(Some(1024 * 1024))
+            .initial_stream_window_size(Some(4 * 1024 * 1024))
+            .initial_connection_window_size(Some(8 * 1024 * 1024))
+            .layer(AuthLayer::new(Arc::new(verifier)))
+            .add_routes(routes.routes());
+        let stop = self.serving.clone();
+        self.servers.spawn(async move {
+            let incoming = tokio_stream::wrappers::TcpListenerStream::new(listener);
+            if let Err(error) = server
+                .serve_with_incoming_shutdown(incoming, stop.cancelled_owned())
+                .await
+            {
+                tracing::error!(%error, "the gRPC listener failed");
+            }
+        });
+        Ok(())
+    }
+
+    /// Ends everything in order: callers first, then consumers, then the sequencer.
+    pub async fn stop(mut self, shutdown: &Shutdown) -> Ended {
+        self.readiness.drain();
+        let step = self.step;
+        let (serving, consuming) = (self.serving.clone(), self.consuming.clone());
+        let (sequencing, admin) = (self.sequencing.clone(), self.admin_stop.clone());
+        let pools = std::mem::take(&mut self.pools);
+        let (mut servers, mut consumers) = (self.servers, self.consumers);
+        let mut sequencers = self.sequencers;
+        Steps::new()
+            .then("callers are served", step, async move {
+                serving.cancel();
+                admin.cancel();
+                while servers.join_next().await.is_some() {}
+                Ok(())
+            })
+            .then("consumers finish their batches", step, async move {
+                consuming.cancel();
+                while consumers.join_next().await.is_some() {}
+                Ok(())
+            })
+            .then("the log is numbered", step, async move {
+                sequencing.cancel();
+                while sequencers.join_next().await.is_some() {}
+                Ok(())
+            })
+            .then("connections close", step, async move {
+                for pool in pools {
+                    pool.close().await;
+                }
+                Ok(())
+            })
+            .run(shutdown.at_once())
+            .await
+    }
+}
+
+async fn ping(pool: &PgPool) -> Result<(), String> {
+    sqlx::query("SELECT 1")
+        .execute(pool)
+        .await
+        .map(|_| ())
+        .map_err(|error| error.to_string())
+}
+
+async fn check_budget(pool: &PgPool, budget: &Budget) -> anyhow::Result<()> {
+    let mut connection = pool
+        .acquire()
+        .await
+        .context("the database does not answer")?;
+    let limits = Limits::read(&mut connection)
+        .await
+        .context("the database does not answer")?;
+    budget.check(limits)?;
+    Ok(())
+}
+
+/// Upkeep of the log: forgotten receipts, fresh statistics.
+async fn look_after(pool: &PgPool, stop: &CancellationToken) {
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(UPKEEP) => {}
+        }
+        if let Err(error) = maintenance::expire_receipts(pool, RECEIPTS_KEPT, 5_000).await {
+            tracing::warn!(%error, "old receipts were not removed: {error}");
+        }
+        if let Err(error) = maintenance::analyze(pool).await {
+            tracing::warn!(%error, "the statistics were not refreshed: {error}");
+        }
+        match maintenance::backlog(pool).await {
+            Ok(waiting) => metrics::sequencer_lag(u64::try_from(waiting).unwrap_or_default()),
+            Err(error) => tracing::warn!(%error, "the backlog cannot be counted: {error}"),
+        }
+    }
+}
