@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use cqrs_es::persist::EventUpcaster;
 use sqlx::PgPool;
-use tierline_domain::{Entity, OrgId, Rejection, StreamId};
+use tierline_domain::{Claim, Entity, OrgId, Rejection, StreamId};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use crate::append::{AppendFailure, AppendItem, Appender, StoredReceipt, read_receipts};
+use crate::append::{
+    AppendFailure, AppendItem, Appender, StoredReceipt, read_holders, read_receipts,
+};
 use crate::cache::Baselines;
 use crate::codec::{Codec, RawEvent};
 use crate::load::{Loader, Tail};
@@ -200,6 +202,55 @@ impl EventStore {
         let (org, ids) = (org.clone(), request_ids.to_vec());
         bounded(&self.inner.pool, deadline, move |connection| {
             Box::pin(async move { read_receipts(connection, org.as_str(), &ids).await })
+        })
+        .await
+    }
+
+    /// The events of a stream after a version, for a reader that needs more of them than the
+    /// aggregate keeps.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub async fn events_of<A: Entity>(
+        &self,
+        stream: &StreamId,
+        after: u64,
+    ) -> Result<Vec<A::Event>, CommandError> {
+        let deadline = Instant::now() + self.inner.options.load_timeout;
+        let tail = Tail {
+            aggregate_type: A::TYPE,
+            stream: stream.clone(),
+            after,
+        };
+        let read = self.inner.loader.read(tail, deadline).await;
+        let events = read.map_err(|error| CommandError::Unavailable(Some(error)))?;
+        let decode = |raw: &RawEvent| {
+            let decoded = self
+                .inner
+                .codec
+                .decode::<A::Event>(A::TYPE, stream.as_str(), raw)?;
+            match decoded.known {
+                true => Ok(decoded.event),
+                false => Err(fold::unknown_event::<A>(stream).into()),
+            }
+        };
+        events.iter().map(decode).collect()
+    }
+
+    /// Who holds unique names of an org at this moment, in their order; `None`: nobody. Only for
+    /// looking ahead: taking a name is decided by the append itself.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn claim_holders(
+        &self,
+        org: &OrgId,
+        claims: &[Claim],
+    ) -> Result<Vec<Option<StreamId>>, DbError> {
+        let deadline = Instant::now() + self.inner.options.load_timeout;
+        let (org, claims) = (org.clone(), claims.to_vec());
+        bounded(&self.inner.pool, deadline, move |connection| {
+            Box::pin(async move { read_holders(connection, org.as_str(), &claims).await })
         })
         .await
     }

@@ -5,21 +5,27 @@
 
 pub mod access;
 pub mod auth;
+pub mod bulk;
 pub mod caller;
 pub mod command;
 pub mod consistency;
 pub mod convert;
+pub mod dispatch;
 pub mod field_mask;
 pub mod filter;
 pub mod layer;
 pub mod limits;
 pub mod order_by;
+pub mod org_clock;
 pub mod paging;
+pub mod partners;
 pub mod status;
 
 pub use auth::{AuthSettings, Verifier};
 pub use caller::{Caller, Role};
 pub use command::Call;
+pub use dispatch::Commands;
 pub use filter::Filter;
 pub use layer::AuthLayer;
+pub use org_clock::{OrgClock, OrgTime};
 pub use status::{describe, from_command_error, from_rejection, internal};

@@ -4,6 +4,7 @@ pub mod aggregate;
 pub mod commands;
 pub mod definition;
 pub mod events;
+pub mod lint;
 pub mod org;
 pub mod rates;
 pub mod validate;

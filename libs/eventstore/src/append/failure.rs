@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use sqlx::{PgConnection, Row};
-use tierline_domain::Claim;
+use tierline_domain::{Claim, StreamId};
 
 use super::item::{AppendItem, stored};
 
@@ -234,6 +234,31 @@ pub(crate) async fn read_receipts(
             Ok((row.try_get(0)?, receipt))
         })
         .collect()
+}
+
+/// The streams that hold the names, in their order.
+pub(crate) async fn read_holders(
+    connection: &mut PgConnection,
+    org: &str,
+    claims: &[Claim],
+) -> Result<Vec<Option<StreamId>>, sqlx::Error> {
+    let rows = sqlx::query(
+        "SELECT q.ord, c.owner_id FROM unnest($2::text[], $3::text[])
+             WITH ORDINALITY AS q(scope, key, ord)
+         JOIN claims c ON c.org_id = $1 AND c.scope = q.scope AND c.key = q.key",
+    )
+    .bind(org)
+    .bind(claims.iter().map(|claim| claim.scope).collect::<Vec<_>>())
+    .bind(claims.iter().map(|claim| claim.key.as_str()).collect::<Vec<_>>())
+    .fetch_all(connection)
+    .await?;
+    let mut holders = vec![None; claims.len()];
+    for row in rows {
+        if let Some(holder) = holders.get_mut(ordinal(row.try_get(0)?)) {
+            *holder = Some(StreamId::from(row.try_get::<String, _>(1)?));
+        }
+    }
+    Ok(holders)
 }
 
 /// The index that belongs to an ordinality, which counts from 1.

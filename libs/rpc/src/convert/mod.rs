@@ -4,10 +4,11 @@
 pub mod common;
 mod definition;
 mod definition_out;
+pub mod fields;
 mod reader;
 mod requirement;
 mod requirement_out;
 
 pub use definition::definition;
-pub use definition_out::definition_message;
+pub use definition_out::{color_message, definition_message};
 pub use reader::Reader;
