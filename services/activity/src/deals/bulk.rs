@@ -1,0 +1,47 @@
+//! Described deals, many at a time.
+
+use tierline_domain::activity::{Deal, DealCommand};
+use tierline_proto::activity::v1 as pb;
+use tierline_proto::common::v1::RowResults;
+use tierline_rpc::Commands;
+use tierline_rpc::bulk::{self, Answers, BulkCall, Row};
+use tierline_rpc::convert::Reader;
+use tierline_rpc::dispatch::{checked, same};
+use tonic::{Request, Response, Status, Streaming};
+
+use super::convert;
+
+pub(super) fn serve(
+    commands: Commands,
+    request: Request<Streaming<pb::RecordDealsRequest>>,
+) -> Result<Response<Answers>, Status> {
+    bulk::serve(request, move |call, batch| {
+        record(commands.clone(), call, batch)
+    })
+}
+
+async fn record(
+    commands: Commands,
+    mut call: BulkCall,
+    batch: pb::RecordDealsRequest,
+) -> Result<RowResults, Status> {
+    commands.stamp(&mut call).await?;
+    let mut rows: Vec<Row<DealCommand>> = batch.rows.into_iter().map(read).collect();
+    let org = &call.context.org;
+    bulk::refuse_strangers(&commands, org, &mut rows, bulk::no_such_partner).await?;
+    Ok(bulk::run_rows::<Deal>(&commands, &call, rows, same, bulk::keep).await)
+}
+
+fn read(row: pb::DealRow) -> Row<DealCommand> {
+    let mut reader = Reader::new();
+    let (ordinal, id) = (row.row, row.deal_id.clone());
+    let record = convert::row(&mut reader, row);
+    let needs = Some(record.partner.clone());
+    let command = DealCommand::Record(Box::new(record));
+    Row {
+        row: ordinal,
+        id,
+        needs,
+        task: checked::<Deal>(reader, command, same).into(),
+    }
+}

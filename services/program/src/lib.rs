@@ -1,0 +1,12 @@
+//! Orgs, programs and exchange rates, as gRPC commands.
+//!
+//! Nothing is decided here. A request becomes a command of the domain with its looked-up data, the
+//! runner carries it out, and the folded state becomes the answer.
+
+mod orgs;
+mod programs;
+mod rates;
+
+pub use orgs::{OrgService, org_server};
+pub use programs::{ProgramService, program_server};
+pub use rates::{RateService, rate_server};

@@ -1,0 +1,130 @@
+//! Programs between the contract and the domain.
+
+use jiff::civil::Date;
+use tierline_domain::program::{
+    Program, ProgramDefinition, PublishedVersion, program_from_yaml, program_to_yaml,
+};
+use tierline_domain::rejection::Violations;
+use tierline_domain::{ProgramId, Rejection};
+use tierline_proto::program::v1 as pb;
+use tierline_rpc::convert::{definition, definition_message};
+
+/// Most versions that a program shows; the rest is listed.
+const SHOWN: usize = 100;
+
+/// The definition that a request carries as YAML text or as messages.
+pub(crate) enum Content {
+    Yaml(String),
+    Message(pb::ProgramDefinition),
+}
+
+macro_rules! contents {
+    ($($module:ident),+) => { $(
+        impl From<pb::$module::Content> for Content {
+            fn from(content: pb::$module::Content) -> Self {
+                match content {
+                    pb::$module::Content::Yaml(text) => Self::Yaml(text),
+                    pb::$module::Content::Definition(message) => Self::Message(message),
+                }
+            }
+        }
+    )+ };
+}
+
+contents!(
+    save_draft_request,
+    apply_program_request,
+    validate_program_request
+);
+
+/// Reads a definition.
+pub(crate) fn read(content: Option<impl Into<Content>>) -> Result<ProgramDefinition, Rejection> {
+    match content.map(Into::into) {
+        None => Err(Rejection::invalid("definition", "is required, or yaml")),
+        Some(Content::Yaml(text)) => program_from_yaml(&text).map_err(|rejection| {
+            let mut violations = Violations::default();
+            for violation in rejection.violations {
+                violations.add("yaml", violation.description);
+            }
+            violations.into_rejection()
+        }),
+        Some(Content::Message(message)) => definition(message).map_err(|rejection| {
+            let mut violations = Violations::default();
+            violations.take::<()>("definition", Err(rejection));
+            violations.into_rejection()
+        }),
+    }
+}
+
+/// The identifier of a program made from its name: what an identifier may have, the rest as
+/// single hyphens.
+pub(crate) fn slug(name: &str) -> String {
+    let mut slug = String::new();
+    for c in name.to_lowercase().chars() {
+        match c {
+            'a'..='z' | '0'..='9' => slug.push(c),
+            _ if slug.ends_with('-') || slug.is_empty() => {}
+            _ => slug.push('-'),
+        }
+        if slug.len() >= tierline_domain::ids::MAX_ID_LENGTH {
+            break;
+        }
+    }
+    slug.trim_end_matches('-').to_owned()
+}
+
+/// A program as the contract writes it.
+pub(crate) fn message(program: &Program, version: u64, today: Date) -> pb::Program {
+    let versions = program.versions();
+    let newest = versions.last();
+    pb::Program {
+        program_id: program.id().map(ToString::to_string).unwrap_or_default(),
+        name: program.name().to_owned(),
+        description: newest
+            .map(|n| n.definition.description.clone())
+            .unwrap_or_default(),
+        newest_version: newest.map_or(0, |newest| newest.version),
+        version_in_force: program
+            .in_force_on(today)
+            .map_or(0, |version| version.version),
+        versions: versions.iter().rev().take(SHOWN).map(summary).collect(),
+        etag: tierline_rpc::command::etag(version),
+        archived: program.is_archived(),
+        draft: program.draft().map(definition_message),
+    }
+}
+
+/// A version without its definition.
+pub(crate) fn summary(version: &PublishedVersion) -> pb::ProgramVersionSummary {
+    pb::ProgramVersionSummary {
+        version: version.version,
+        effective_date: version.effective_date.to_string(),
+        note: version.note.clone(),
+    }
+}
+
+/// A version with its definition.
+pub(crate) fn version(
+    program: &ProgramId,
+    version: &PublishedVersion,
+) -> Result<pb::ProgramVersion, Rejection> {
+    Ok(pb::ProgramVersion {
+        program_id: program.to_string(),
+        summary: Some(summary(version)),
+        definition: Some(definition_message(&version.definition)),
+        yaml: program_to_yaml(&version.definition)?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slug_keeps_letters_and_digits_and_joins_the_rest() {
+        assert_eq!(slug("Resellers & Friends, 2026!"), "resellers-friends-2026");
+        assert_eq!(slug("  Ünïon  "), "n-on");
+        assert_eq!(slug("!!!"), "");
+        assert!(ProgramId::parse(slug(&"long name ".repeat(20))).is_ok());
+    }
+}

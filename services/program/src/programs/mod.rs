@@ -1,0 +1,333 @@
+//! The service of programs.
+
+mod convert;
+
+use jiff::civil::Date;
+use tierline_domain::program::lint::lint;
+use tierline_domain::program::{
+    ApplyProgram, Program, ProgramCommand, ProgramDefinition, ProgramEvent, PublishDraft, validate,
+};
+use tierline_domain::rejection::Violations;
+use tierline_domain::{ProgramId, Rejection, StreamId};
+use tierline_eventstore::Outcome;
+use tierline_proto::common::v1::Violation;
+use tierline_proto::program::v1::program_service_server::{
+    ProgramService as Rpc, ProgramServiceServer,
+};
+use tierline_proto::program::v1::{self as pb};
+use tierline_rpc::command::Mutation;
+use tierline_rpc::convert::{Reader, definition_message, fields as f};
+use tierline_rpc::dispatch::{checked, token};
+use tierline_rpc::paging::Page;
+use tierline_rpc::{Call, Caller, Commands, from_command_error, from_rejection, limits};
+use tonic::codec::CompressionEncoding::Gzip;
+use tonic::{Request, Response, Status};
+
+/// Commands of programs.
+#[derive(Clone)]
+pub struct ProgramService {
+    commands: Commands,
+}
+
+/// The server of programs.
+pub fn program_server(commands: Commands) -> ProgramServiceServer<ProgramService> {
+    ProgramServiceServer::new(ProgramService { commands })
+        .max_decoding_message_size(limits::MAX_REQUEST_BYTES)
+        .accept_compressed(Gzip)
+}
+
+type Answer = Result<Response<pb::ProgramResponse>, Status>;
+type Applied = Result<Response<pb::ApplyProgramResponse>, Status>;
+
+impl ProgramService {
+    /// Carries out a command on the program, whose identifier `id` was read or is wrong.
+    async fn run<M: Mutation>(
+        &self,
+        mut call: Call<M>,
+        id: Result<ProgramId, Rejection>,
+        command: ProgramCommand,
+        rename: fn(&str) -> String,
+    ) -> Answer {
+        let time = self.commands.time_of(&mut call).await?;
+        let mut r = Reader::new();
+        let id = f::id(&mut r, "program_id", id);
+        let command = checked::<Program>(r, command, rename);
+        let command = command.map_err(|rejection| from_rejection(&rejection))?;
+        let stream = StreamId::new(&call.context.org, &id);
+        let respond = |outcome: &Outcome<Program>| pb::ProgramResponse {
+            program: Some(convert::message(
+                &outcome.state,
+                outcome.version,
+                time.today,
+            )),
+            consistency_token: token(outcome),
+        };
+        self.commands
+            .run(&call, &stream, command, rename, respond)
+            .await
+    }
+
+    /// Carries out a command that publishes a version.
+    async fn publish<M>(
+        &self,
+        call: &Call<M>,
+        id: &ProgramId,
+        command: ProgramCommand,
+        rename: fn(&str) -> String,
+        today: Date,
+    ) -> Applied {
+        let stream = StreamId::new(&call.context.org, id);
+        let respond = |outcome: &Outcome<Program>| applied(outcome, today);
+        self.commands
+            .run(call, &stream, command, rename, respond)
+            .await
+    }
+
+    /// The program, its identifier and the business date.
+    async fn find<T>(
+        &self,
+        request: &Request<T>,
+        id: &str,
+    ) -> Result<(ProgramId, std::sync::Arc<Program>, u64, Date), Status> {
+        let caller = Caller::of(request)?;
+        let id = ProgramId::parse(id).map_err(|rejection| from_rejection(&rejection))?;
+        let time = self.commands.clock().at(&caller.org).await;
+        let time = time.map_err(|error| from_command_error(&error))?;
+        let stream = StreamId::new(&caller.org, &id);
+        let loaded = self
+            .commands
+            .existing::<Program>(&stream, "program")
+            .await?;
+        Ok((id, loaded.state, loaded.version, time.today))
+    }
+}
+
+fn applied(outcome: &Outcome<Program>, today: Date) -> pb::ApplyProgramResponse {
+    let newest = outcome.state.versions().last();
+    let is_publication =
+        |event: &ProgramEvent| matches!(event, ProgramEvent::ProgramVersionPublished { .. });
+    pb::ApplyProgramResponse {
+        program: Some(convert::message(&outcome.state, outcome.version, today)),
+        version: newest.map_or(0, |newest| newest.version),
+        published: outcome.events.iter().any(is_publication),
+        findings: newest
+            .map(|newest| findings(&newest.definition))
+            .unwrap_or_default(),
+        consistency_token: token(outcome),
+    }
+}
+
+fn findings(definition: &ProgramDefinition) -> Vec<pb::Finding> {
+    lint(definition)
+        .into_iter()
+        .map(|finding| pb::Finding {
+            code: finding.code.to_owned(),
+            field: finding.field,
+            message: finding.message,
+        })
+        .collect()
+}
+
+/// Fields are called the same in the requests about a draft.
+fn same(field: &str) -> String {
+    field.to_owned()
+}
+
+/// The checks of a whole definition name its parts without the definition around them.
+fn in_definition(field: &str) -> String {
+    const BESIDE: &[&str] = &["effective_date", "note", "definition", "program_id"];
+    if BESIDE.contains(&field) || field.starts_with("definition.") {
+        field.to_owned()
+    } else {
+        format!("definition.{field}")
+    }
+}
+
+#[tonic::async_trait]
+impl Rpc for ProgramService {
+    async fn create_program(&self, request: Request<pb::CreateProgramRequest>) -> Answer {
+        let call = Call::new(request)?;
+        let pb::CreateProgramRequest {
+            program_id, name, ..
+        } = call.message.clone();
+        let text = if program_id.is_empty() {
+            convert::slug(&name)
+        } else {
+            program_id
+        };
+        let id = ProgramId::parse(text);
+        let program = id.clone().unwrap_or_default();
+        self.run(call, id, ProgramCommand::Create { program, name }, same)
+            .await
+    }
+
+    async fn save_draft(&self, request: Request<pb::SaveDraftRequest>) -> Answer {
+        let call = Call::new(request)?;
+        let definition = convert::read(call.message.content.clone());
+        let definition = definition.map_err(|rejection| from_rejection(&rejection))?;
+        let id = id_of(&definition).map_err(|rejection| from_rejection(&rejection))?;
+        let command = ProgramCommand::SaveDraft {
+            definition: Box::new(definition),
+        };
+        self.run(call, Ok(id), command, in_definition).await
+    }
+
+    async fn publish_draft(&self, request: Request<pb::PublishDraftRequest>) -> Applied {
+        let mut call = Call::new(request)?;
+        let time = self.commands.time_of(&mut call).await?;
+        let mut r = Reader::new();
+        let id = ProgramId::parse(call.message.program_id.as_str());
+        let id = f::id(&mut r, "program_id", id);
+        let effective = f::optional_date(&mut r, "effective_date", &call.message.effective_date);
+        let command = ProgramCommand::Publish(PublishDraft {
+            effective_date: effective.unwrap_or(time.today),
+            note: call.message.note.clone(),
+            today: time.today,
+        });
+        let command = checked::<Program>(r, command, same);
+        let command = command.map_err(|rejection| from_rejection(&rejection))?;
+        self.publish(&call, &id, command, same, time.today).await
+    }
+
+    async fn archive_program(&self, request: Request<pb::ArchiveProgramRequest>) -> Answer {
+        let call = Call::new(request)?;
+        let id = ProgramId::parse(call.message.program_id.as_str());
+        self.run(call, id, ProgramCommand::Archive, same).await
+    }
+
+    async fn apply_program(&self, request: Request<pb::ApplyProgramRequest>) -> Applied {
+        let mut call = Call::new(request)?;
+        let time = self.commands.time_of(&mut call).await?;
+        let definition = convert::read(call.message.content.clone());
+        let definition = definition.map_err(|rejection| from_rejection(&rejection))?;
+        let id = id_of(&definition).map_err(|rejection| from_rejection(&rejection))?;
+        let mut r = Reader::new();
+        let effective = f::optional_date(&mut r, "effective_date", &call.message.effective_date);
+        let command = ProgramCommand::Apply(ApplyProgram {
+            definition: Box::new(definition),
+            effective_date: effective.unwrap_or(time.today),
+            note: call.message.note.clone(),
+            today: time.today,
+        });
+        let command = checked::<Program>(r, command, in_definition);
+        let command = command.map_err(|rejection| from_rejection(&rejection))?;
+        self.publish(&call, &id, command, in_definition, time.today)
+            .await
+    }
+
+    async fn validate_program(
+        &self,
+        request: Request<pb::ValidateProgramRequest>,
+    ) -> Result<Response<pb::ValidateProgramResponse>, Status> {
+        Caller::of(&request)?;
+        let violated = |rejection: Rejection, prefix: &str| {
+            let mut all = Violations::default();
+            all.take::<()>(prefix, Err(rejection));
+            let violations = all.into_rejection().violations.into_iter();
+            violations
+                .map(|v| Violation {
+                    field: v.field,
+                    description: v.description,
+                })
+                .collect()
+        };
+        let definition = match convert::read(request.into_inner().content) {
+            Ok(definition) => definition,
+            Err(rejection) => {
+                return Ok(Response::new(pb::ValidateProgramResponse {
+                    violations: violated(rejection, ""),
+                    ..pb::ValidateProgramResponse::default()
+                }));
+            }
+        };
+        let checked = validate(&definition);
+        let violations = checked
+            .err()
+            .map(|rejection| violated(rejection, "definition"));
+        Ok(Response::new(pb::ValidateProgramResponse {
+            definition: Some(definition_message(&definition)),
+            violations: violations.unwrap_or_default(),
+            findings: findings(&definition),
+        }))
+    }
+
+    async fn get_program(
+        &self,
+        request: Request<pb::GetProgramRequest>,
+    ) -> Result<Response<pb::Program>, Status> {
+        let found = self.find(&request, &request.get_ref().program_id).await;
+        let (_, program, version, today) = found?;
+        Ok(Response::new(convert::message(&program, version, today)))
+    }
+
+    async fn get_program_version(
+        &self,
+        request: Request<pb::GetProgramVersionRequest>,
+    ) -> Result<Response<pb::ProgramVersion>, Status> {
+        use pb::get_program_version_request::Selector;
+        let found = self.find(&request, &request.get_ref().program_id).await;
+        let (id, program, _, today) = found?;
+        let (version, wanted) = match request.into_inner().selector {
+            Some(Selector::Version(number)) => {
+                let version = program.versions().iter().find(|v| v.version == number);
+                (version, format!("{id}/versions/{number}"))
+            }
+            Some(Selector::AsOfDate(text)) => {
+                let mut r = Reader::new();
+                let day = f::date(&mut r, "as_of_date", &text);
+                r.finish(Some(()))
+                    .map_err(|rejection| from_rejection(&rejection))?;
+                (
+                    program.in_force_on(day),
+                    format!("{id}/versions/in-force-on-{day}"),
+                )
+            }
+            None => (
+                program.in_force_on(today),
+                format!("{id}/versions/in-force-on-{today}"),
+            ),
+        };
+        let missing = || from_rejection(&Rejection::not_found("program version", wanted));
+        let version = convert::version(&id, version.ok_or_else(missing)?);
+        Ok(Response::new(
+            version.map_err(|rejection| from_rejection(&rejection))?,
+        ))
+    }
+
+    async fn list_program_versions(
+        &self,
+        request: Request<pb::ListProgramVersionsRequest>,
+    ) -> Result<Response<pb::ListProgramVersionsResponse>, Status> {
+        let found = self.find(&request, &request.get_ref().program_id).await;
+        let (id, program, _, _) = found?;
+        let caller = Caller::of(&request)?;
+        let message = request.get_ref();
+        let binding = ["ListProgramVersions", caller.org.as_str(), id.as_str()];
+        let page = Page::<u32>::new(message.page_size, &message.page_token, &binding);
+        let page = page.map_err(|rejection| from_rejection(&rejection))?;
+        let mut versions: Vec<_> = program
+            .versions()
+            .iter()
+            .rev()
+            .filter(|version| page.after.is_none_or(|after| version.version < after))
+            .take(page.size as usize + 1)
+            .collect();
+        let next_page_token = page.finish(&mut versions, |version| version.version);
+        Ok(Response::new(pb::ListProgramVersionsResponse {
+            versions: versions.into_iter().map(convert::summary).collect(),
+            next_page_token,
+        }))
+    }
+}
+
+/// The program that a definition is of.
+fn id_of(definition: &ProgramDefinition) -> Result<ProgramId, Rejection> {
+    ProgramId::parse(definition.slug.as_str()).map_err(|rejection| {
+        let description = rejection
+            .violations
+            .into_iter()
+            .next()
+            .map(|v| v.description);
+        Rejection::invalid("definition.slug", description.unwrap_or_default())
+    })
+}
