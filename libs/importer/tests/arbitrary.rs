@@ -9,7 +9,8 @@ use common::{Files, partner_mapping, read};
 
 const GROUPED: &str = "kind: deals\nnulls: [N/A]\ngroup_by: {key: {column: id}, rows: anywhere}\n\
     where:\n  - {column: d, none_of: [x], reason: \"{a}\"}\n\
-    fields:\n  external_id: {column: id, filters: [squeeze]}\n  partner_id: {column: p, filters: [slug]}\n  \
+    fields:\n  external_id: {column: id, filters: [squeeze]}\n  \
+        partner_id: {column: p, filters: [slug]}\n  \
     state: {constant: won}\n  amount: {column: a, combine: sum, thousands: comma}\n  \
     currency: {constant: EUR}\n  closed_date: {column: d, combine: max, format: \"%-m/%-d/%Y\"}\n";
 
@@ -62,7 +63,8 @@ proptest! {
     }
 
     #[test]
-    fn any_text_is_a_mapping_or_an_error(text in "\\PC{0,80}", fragment in "[a-z{}\\[\\]:,\\n \"|%]{0,60}") {
+    fn any_text_is_a_mapping_or_an_error(text in "\\PC{0,80}", fragment in "[a-z{}\\[\\]:,\\n \
+        \"|%]{0,60}") {
         let _ = Mapping::parse("m.yaml", &text);
         let _ = Mapping::parse("m.yaml", &format!("kind: deals\nfields:\n  state: {fragment}\n"));
     }

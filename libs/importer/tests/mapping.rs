@@ -12,7 +12,8 @@ fn problems(text: &str) -> String {
 }
 
 const PARTNER: &str = "  external_id: {column: id}\n  name: {column: name}\n  \
-     type: {constant: referral}\n  domain: {column: domain}\n  primary_contact.first_name: {column: first}\n  \
+     type: {constant: referral}\n  domain: {column: domain}\n  \
+        primary_contact.first_name: {column: first}\n  \
      primary_contact.last_name: {column: last}\n  primary_contact.email: {column: mail}\n";
 
 fn partner(extra: &str) -> String {
@@ -65,7 +66,8 @@ fn an_unknown_field_is_refused_with_its_line_and_a_close_name() {
 #[test]
 fn all_problems_are_named_at_once() {
     let text = problems(
-        "kind: deals\nfields:\n  external_id: {column: a, constant: b}\n  state: {constant: won}\n  \
+        "kind: deals\nfields:\n  external_id: {column: a, constant: b}\n  \
+        state: {constant: won}\n  \
          closed_date: {column: d, format: \"%d.%m.%y\"}\n  partner_id: {template: \"{a|slugg}\"}\n",
     );
     for part in [
@@ -145,7 +147,8 @@ fn a_duplicate_key_is_refused() {
 #[test]
 fn lookups_and_values_see_only_earlier_ones() {
     let text = problems(&format!(
-        "kind: partners\nvalues:\n  v: {{column: l.x}}\nlookups:\n  - {{name: l, path: l.csv, key: k, \
+        "kind: partners\nvalues:\n  v: {{column: l.x}}\nlookups:\n  \
+        - {{name: l, path: l.csv, key: k, \
          by: {{column: id}}}}\nfields:\n{PARTNER}"
     ));
     assert!(

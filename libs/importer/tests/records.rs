@@ -23,12 +23,15 @@ fn values_are_translated_stripped_defaulted_and_typed() {
     let files = Files::new();
     let file = files.write(
         "f.csv",
-        "id,p,amount,day,tags,size\n1,x,\"1.234,5\",1.2.2026,b; a;b,tiny \n2,x,N/A,,,\n3,x,5,,,Huge\n",
+        "id,p,amount,day,tags,size\n1,x,\"1.234,5\",1.2.2026,b; a;b,tiny \n2,x,N/A,,,\n\
+        3,x,5,,,Huge\n",
     );
-    let fields = "  amount: {column: amount, decimal: comma, thousands: point}\n  currency: {constant: EUR}\n  \
+    let fields = "  amount: {column: amount, decimal: comma, thousands: point}\n  \
+        currency: {constant: EUR}\n  \
         registered_date: {column: day, format: \"%-d.%-m.%Y\"}\n  \
         product_lines: [{column: tags, split: \";\"}, {constant: z}]\n  \
-        attributes.size: {column: size, translate: {Tiny: \"1\", large: \"3\"}, default: \"0\", as: number}\n  \
+        attributes.size: {column: size, translate: {Tiny: \"1\", large: \"3\"}, \
+        default: \"0\", as: number}\n  \
         attributes.flag: {constant: \"true\", as: flag}\n";
     let read = read(deals("nulls: [N/A]", fields), &file).unwrap();
     let deal = read.deals().next().unwrap();
@@ -254,10 +257,12 @@ fn limits_refuse_what_is_beyond_them() {
 #[test]
 fn wide_and_long_rates_leave_gaps_where_there_is_no_rate() {
     let files = Files::new();
-    let wide = "kind: rates\nnulls: [N/A]\nrates: {source: ECB, base: EUR, columns: all}\nfields:\n  date: {column: Date}\n";
+    let wide = "kind: rates\nnulls: [N/A]\nrates: {source: ECB, base: EUR, columns: all}\n\
+        fields:\n  date: {column: Date}\n";
     let file = files.write(
         "w.csv",
-        "Date,USD,ISK,\n2026-10-30,1.1172,N/A,\n2026-10-29,1.1,136,x\n2026-10-28,0,1,\n2026-10-27,N/A,N/A,\n",
+        "Date,USD,ISK,\n2026-10-30,1.1172,N/A,\n2026-10-29,1.1,136,x\n2026-10-28,0,1,\n\
+        2026-10-27,N/A,N/A,\n",
     );
     let wide_read = read(Mapping::parse("w.yaml", wide).unwrap(), &file).unwrap();
     assert_eq!(wide_read.items.len(), 1);
@@ -330,7 +335,8 @@ fn certifications_are_read_by_the_shipped_mapping() {
     let file = files.write(
         "c.csv",
         "Partner,Person,E-mail,Certification,Level,Awarded,Expires\n\
-         reseller-676,Ann  Lee,Ann.Lee@Reseller-676.example,Cloud Architect,Advanced,2026-01-15,2028-01-14\n\
+         reseller-676,Ann  Lee,Ann.Lee@Reseller-676.example,Cloud Architect,\
+         Advanced,2026-01-15,2028-01-14\n\
          reseller-676,Ann Lee,ann.lee@reseller-676.example,Cloud Architect,,2024-01-15,N/A\n\
          reseller-676,Bo,bo@reseller-676.example,Cloud Architect,,2026-01-15,2025-01-14\n\
          reseller-676,Cy,not an address,Cloud Architect,,2026-01-15,\n",

@@ -20,8 +20,10 @@ pub fn shipped(name: &str) -> Mapping {
 /// A mapping for `fields` of a partner, with everything that a partner needs and `more` lines.
 pub fn partner_mapping(more: &str) -> Mapping {
     let text = format!(
-        "kind: partners\n{more}\nfields:\n  external_id: {{column: id}}\n  name: {{column: name}}\n  type: {{constant: reseller}}\n  \
-         domain: {{template: \"{{id}}.example\"}}\n  primary_contact.first_name: {{constant: A}}\n  \
+        "kind: partners\n{more}\nfields:\n  external_id: {{column: id}}\n  \
+        name: {{column: name}}\n  type: {{constant: reseller}}\n  \
+         domain: {{template: \"{{id}}.example\"}}\n  \
+         primary_contact.first_name: {{constant: A}}\n  \
          primary_contact.last_name: {{constant: B}}\n  \
          primary_contact.email: {{constant: a@b.example}}\n"
     );
@@ -145,7 +147,8 @@ impl Read {
 /// A mapping for deals with what a deal needs, `more` lines at the top and `fields` at the end.
 pub fn deals(more: &str, fields: &str) -> Mapping {
     let text = format!(
-        "kind: deals\n{more}\nfields:\n  external_id: {{column: id}}\n  partner_id: {{column: p}}\n  \
+        "kind: deals\n{more}\nfields:\n  external_id: {{column: id}}\n  \
+        partner_id: {{column: p}}\n  \
          state: {{constant: registered}}\n{fields}"
     );
     Mapping::parse("deals.yaml", &text).unwrap_or_else(|error| panic!("{error}"))
