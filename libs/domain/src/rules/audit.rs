@@ -5,7 +5,7 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 use crate::money::{Currency, Money};
-use crate::rules::certified::{Held, held};
+use crate::rules::certified::{Certificate, Held, held};
 use crate::rules::evaluate::Context;
 use crate::rules::fact::{Fact, FactKind};
 use crate::rules::model::{Criterion, Measure};
@@ -88,7 +88,13 @@ pub fn facts_considered(
         Measure::PersonsCertified { filter, .. } => facts
             .iter()
             .filter(|fact| fact.kind.as_str() == FactKind::CERTIFICATION)
-            .map(|fact| certification(criterion, held(fact, filter, context.as_of), fact))
+            .map(|fact| {
+                certification(
+                    criterion,
+                    held(Certificate::of(fact), filter, context.as_of),
+                    fact,
+                )
+            })
             .collect(),
         _ => Vec::new(),
     }

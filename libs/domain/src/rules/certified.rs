@@ -4,6 +4,7 @@
 //! `expires` it does not expire. Revoked, retracted and disqualified ones count for nothing. A
 //! person is told apart by the field `person`, a certification by the field `certification`.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::civil::Date;
@@ -12,11 +13,37 @@ use rust_decimal::Decimal;
 use crate::rules::condition::{Fields, Truth};
 use crate::rules::digest::Digest;
 use crate::rules::evaluate::{FactSource, Reading};
-use crate::rules::fact::{Fact, FactKind};
+use crate::rules::fact::Fact;
 use crate::rules::model::{Condition, OfWhich};
 use crate::rules::series::{LeftOut, key_text, void};
 use crate::rules::tally::Tally;
 use crate::time::next_day;
+
+/// A certification fact with what is made of it whenever it is looked at.
+#[derive(Debug, Clone)]
+pub struct Certificate<'a> {
+    pub(crate) fact: &'a Fact,
+    pub(crate) digest: Digest,
+    pub(crate) person: Option<Cow<'a, str>>,
+    pub(crate) certification: Option<Cow<'a, str>>,
+}
+
+impl<'a> Certificate<'a> {
+    /// Of a fact of the kind `certification`.
+    pub fn of(fact: &'a Fact) -> Self {
+        let key = |name| fact.get(name).and_then(key_text).map(Cow::Owned);
+        Self {
+            fact,
+            digest: Digest::of(&[
+                fact.kind.as_str().as_bytes(),
+                fact.id.as_bytes(),
+                &fact.version.to_le_bytes(),
+            ]),
+            person: key("person"),
+            certification: key("certification"),
+        }
+    }
+}
 
 /// What a certification fact means as of a day.
 #[derive(Debug, PartialEq, Eq)]
@@ -24,9 +51,9 @@ pub(crate) enum Held<'f> {
     /// A valid certification that passes the filter.
     Valid {
         /// The person, in the form that is compared.
-        person: String,
+        person: Cow<'f, str>,
         /// The certification, in the form that is compared.
-        certification: String,
+        certification: Cow<'f, str>,
     },
     /// It is not valid yet.
     Future(Date),
@@ -39,10 +66,8 @@ pub(crate) enum Held<'f> {
 }
 
 /// What a certification fact means as of a day.
-pub(crate) fn held<'f>(fact: &'f Fact, filter: &Condition, as_of: Date) -> Held<'f> {
-    if fact.kind.as_str() != FactKind::CERTIFICATION {
-        return Held::LeftOut(LeftOut::OtherKind);
-    }
+pub(crate) fn held<'f>(certificate: Certificate<'f>, filter: &Condition, as_of: Date) -> Held<'f> {
+    let fact = certificate.fact;
     if let Some(why) = void(fact) {
         return Held::LeftOut(why);
     }
@@ -65,8 +90,7 @@ pub(crate) fn held<'f>(fact: &'f Fact, filter: &Condition, as_of: Date) -> Held<
     if awarded > as_of {
         return Held::Future(awarded);
     }
-    let key = |name| fact.get(name).and_then(key_text);
-    match (key("person"), key("certification")) {
+    match (certificate.person, certificate.certification) {
         (Some(person), Some(certification)) => Held::Valid {
             person,
             certification,
@@ -76,8 +100,8 @@ pub(crate) fn held<'f>(fact: &'f Fact, filter: &Condition, as_of: Date) -> Held<
 }
 
 #[derive(Default)]
-struct Person {
-    certifications: BTreeSet<String>,
+struct Person<'a> {
+    certifications: BTreeSet<Cow<'a, str>>,
     parts: u64,
 }
 
@@ -89,51 +113,50 @@ pub(crate) fn read<F: FactSource + ?Sized>(
     of_which: &[OfWhich],
     as_of: Date,
 ) -> (Reading, Option<Date>) {
-    let mut persons: BTreeMap<String, Person> = BTreeMap::new();
+    let mut persons: BTreeMap<Cow<'_, str>, Person<'_>> = BTreeMap::new();
     let mut tally = Tally::default();
     let mut next: Option<Date> = None;
     let mut note = |day: Date| next = Some(next.map_or(day, |next| next.min(day)));
-    source.each_certificate(&mut |fact| match held(fact, filter, as_of) {
-        Held::Valid {
-            person,
-            certification,
-        } => {
-            if let Some(expires) = fact.date("expires") {
-                note(next_day(expires));
-            }
-            tally.count += 1;
-            tally.digest.add(Digest::of(&[
-                fact.kind.as_str().as_bytes(),
-                fact.id.as_bytes(),
-                &fact.version.to_le_bytes(),
-            ]));
-            let person = persons.entry(person).or_default();
-            person.certifications.insert(certification);
-            for (at, part) in of_which.iter().enumerate().take(64) {
-                let inside = part.filter.holds(fact) == Truth::True;
-                person.parts |= u64::from(inside) << at;
-            }
-        }
-        Held::Future(awarded) => note(awarded),
-        Held::LeftOut(why @ (LeftOut::Unclear | LeftOut::NoValue)) => {
-            match why {
-                LeftOut::Unclear => tally.unclear += u64::from(in_force(fact, as_of)),
-                _ => tally.valueless += 1,
-            }
-            // It is shown while it would be valid.
-            let expiry = fact.date("expires").map(next_day);
-            for day in [fact.date("awarded"), expiry].into_iter().flatten() {
-                if day > as_of {
-                    note(day);
+    source.each_certificate(&mut |certificate| {
+        let (fact, digest) = (certificate.fact, certificate.digest);
+        match held(certificate, filter, as_of) {
+            Held::Valid {
+                person,
+                certification,
+            } => {
+                if let Some(expires) = fact.date("expires") {
+                    note(next_day(expires));
+                }
+                tally.count += 1;
+                tally.digest.add(digest);
+                let person = persons.entry(person).or_default();
+                person.certifications.insert(certification);
+                for (at, part) in of_which.iter().enumerate().take(64) {
+                    let inside = part.filter.holds(fact) == Truth::True;
+                    person.parts |= u64::from(inside) << at;
                 }
             }
+            Held::Future(awarded) => note(awarded),
+            Held::LeftOut(why @ (LeftOut::Unclear | LeftOut::NoValue)) => {
+                match why {
+                    LeftOut::Unclear => tally.unclear += u64::from(in_force(fact, as_of)),
+                    _ => tally.valueless += 1,
+                }
+                // It is shown while it would be valid.
+                let expiry = fact.date("expires").map(next_day);
+                for day in [fact.date("awarded"), expiry].into_iter().flatten() {
+                    if day > as_of {
+                        note(day);
+                    }
+                }
+            }
+            Held::Expired(_) | Held::Revoked | Held::LeftOut(_) => {}
         }
-        Held::Expired(_) | Held::Revoked | Held::LeftOut(_) => {}
     });
     let enough = usize::try_from(at_least).unwrap_or(usize::MAX);
     persons.retain(|_, person| person.certifications.len() >= enough);
     let part = |at: usize| {
-        let inside = |person: &&Person| (person.parts >> at) & 1 == 1;
+        let inside = |person: &&Person<'_>| (person.parts >> at) & 1 == 1;
         Decimal::from(persons.values().filter(inside).count())
     };
     let reading = Reading {

@@ -14,13 +14,12 @@ use jiff::civil::Date;
 use rust_decimal::Decimal;
 
 use crate::money::Currency;
-use crate::rules::certified;
+use crate::rules::certified::{self, Certificate};
 use crate::rules::condition::{FieldRef, Fields, Truth};
 use crate::rules::explain::{
     Explanation, Measured, MeasuredPart, Node, Outcome, PartnerCheck, Unit, capped, gap, judge,
     mean, reached_percent,
 };
-use crate::rules::fact::Fact;
 use crate::rules::model::{Condition, Criterion, Measure, Periods, Requirement, Window};
 use crate::rules::series::{SeriesSpec, SeriesValue};
 use crate::rules::tally::Tally;
@@ -41,7 +40,7 @@ pub trait FactSource {
     fn next_day_after(&self, spec: &SeriesSpec<'_>, after: Date) -> Option<Date>;
 
     /// Calls `visit` with every certification fact.
-    fn each_certificate<'a>(&'a self, visit: &mut dyn FnMut(&'a Fact));
+    fn each_certificate<'a>(&'a self, visit: &mut dyn FnMut(Certificate<'a>));
 
     /// The value of a partner attribute.
     fn attribute(&self, name: &str) -> Option<&Value>;

@@ -22,6 +22,7 @@ pub mod value;
 pub mod window;
 
 pub use audit::{FactVerdict, RatesUsed, facts_considered};
+pub use certified::Certificate;
 pub use condition::{FieldRef, Fields, Truth};
 pub use digest::Digest;
 pub use evaluate::{Context, Evaluation, FactSource, Mode, evaluate};

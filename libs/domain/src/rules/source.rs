@@ -1,11 +1,14 @@
 //! Two sources of facts that must always agree: one recomputes everything from the facts
 //! themselves, the other is kept up to date fact by fact.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 
 use jiff::civil::Date;
 
 use crate::money::Currency;
+use crate::rules::certified::Certificate;
+use crate::rules::digest::Digest;
 use crate::rules::evaluate::FactSource;
 use crate::rules::fact::{Fact, FactKind};
 use crate::rules::model::{Criterion, Requirement};
@@ -88,9 +91,13 @@ impl FactSource for NaiveFacts<'_> {
         self.days(spec, later).min()
     }
 
-    fn each_certificate<'a>(&'a self, visit: &mut dyn FnMut(&'a Fact)) {
+    fn each_certificate<'a>(&'a self, visit: &mut dyn FnMut(Certificate<'a>)) {
         let of_kind = |fact: &&Fact| fact.kind.as_str() == FactKind::CERTIFICATION;
-        self.facts.iter().filter(of_kind).for_each(visit);
+        self.facts
+            .iter()
+            .filter(of_kind)
+            .map(Certificate::of)
+            .for_each(visit);
     }
 
     fn attribute(&self, name: &str) -> Option<&Value> {
@@ -103,7 +110,7 @@ impl FactSource for NaiveFacts<'_> {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct IndexedFacts {
     series: HashMap<SeriesSpec<'static>, Kept>,
-    certificates: BTreeMap<String, Fact>,
+    certificates: BTreeMap<String, KeptCertificate>,
     attributes: BTreeMap<String, Value>,
 }
 
@@ -111,6 +118,36 @@ pub struct IndexedFacts {
 struct Kept {
     key: SeriesKey,
     series: Series,
+}
+
+/// A certification fact with what [`Certificate::of`] made of it.
+#[derive(Debug, Clone, PartialEq)]
+struct KeptCertificate {
+    fact: Fact,
+    digest: Digest,
+    person: Option<String>,
+    certification: Option<String>,
+}
+
+impl KeptCertificate {
+    fn of(fact: Fact) -> Self {
+        let made = Certificate::of(&fact);
+        Self {
+            digest: made.digest,
+            person: made.person.map(Cow::into_owned),
+            certification: made.certification.map(Cow::into_owned),
+            fact,
+        }
+    }
+
+    fn look(&self) -> Certificate<'_> {
+        Certificate {
+            fact: &self.fact,
+            digest: self.digest,
+            person: self.person.as_deref().map(Cow::Borrowed),
+            certification: self.certification.as_deref().map(Cow::Borrowed),
+        }
+    }
 }
 
 /// A stored day of a series that changed.
@@ -175,7 +212,7 @@ impl IndexedFacts {
             self.certificates.remove(&old.id);
         }
         if let Some(new) = new.filter(|new| new.kind.as_str() == FactKind::CERTIFICATION) {
-            self.certificates.insert(new.id.clone(), new.clone());
+            self.set_certificate(new.clone());
         }
         self.exchange(
             old.map(|old| (old, rates)),
@@ -235,7 +272,8 @@ impl IndexedFacts {
 
     /// Puts a certification fact back as it was stored.
     pub fn set_certificate(&mut self, fact: Fact) {
-        self.certificates.insert(fact.id.clone(), fact);
+        self.certificates
+            .insert(fact.id.clone(), KeptCertificate::of(fact));
     }
 
     /// Replaces all attributes of the partner.
@@ -268,8 +306,11 @@ impl FactSource for IndexedFacts {
         self.with(spec, |series| series.next_day_after(after))?
     }
 
-    fn each_certificate<'a>(&'a self, visit: &mut dyn FnMut(&'a Fact)) {
-        self.certificates.values().for_each(visit);
+    fn each_certificate<'a>(&'a self, visit: &mut dyn FnMut(Certificate<'a>)) {
+        self.certificates
+            .values()
+            .map(KeptCertificate::look)
+            .for_each(visit);
     }
 
     fn attribute(&self, name: &str) -> Option<&Value> {

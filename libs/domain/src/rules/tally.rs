@@ -80,6 +80,15 @@ fn shift<K: Ord + Clone>(map: &mut BTreeMap<K, u64>, key: &K, number: u64, sign:
     }
 }
 
+fn combine_maps<K: Ord + Clone>(map: &mut BTreeMap<K, u64>, other: &BTreeMap<K, u64>, sign: Sign) {
+    // Most tallies have empty maps, and a window has hundreds of tallies.
+    if !other.is_empty() {
+        for (key, number) in other {
+            shift(map, key, *number, sign);
+        }
+    }
+}
+
 #[derive(Clone, Copy)]
 enum Sign {
     In,
@@ -87,6 +96,7 @@ enum Sign {
 }
 
 impl Sign {
+    #[inline]
     fn count(self, number: &mut u64, by: u64) {
         *number = match self {
             Self::In => number.saturating_add(by),
@@ -96,6 +106,7 @@ impl Sign {
 
     /// Values are bounded on the way in (`series::MAX_VALUE`), which keeps sums far below the end
     /// of the range of a decimal.
+    #[inline]
     fn sum(self, total: &mut Decimal, by: Decimal) {
         *total = match self {
             Self::In => total.saturating_add(by),
@@ -184,12 +195,8 @@ impl Tally {
     fn combine(&mut self, other: &Self, sign: Sign) {
         sign.count(&mut self.count, other.count);
         sign.sum(&mut self.sum, other.sum);
-        for (key, number) in &other.keys {
-            shift(&mut self.keys, key, *number, sign);
-        }
-        for (currency, number) in &other.converted {
-            shift(&mut self.converted, currency, *number, sign);
-        }
+        combine_maps(&mut self.keys, &other.keys, sign);
+        combine_maps(&mut self.converted, &other.converted, sign);
         sign.count(&mut self.unclear, other.unclear);
         sign.count(&mut self.valueless, other.valueless);
         sign.count(&mut self.unconverted, other.unconverted);
@@ -204,9 +211,7 @@ impl Tally {
         for (part, more) in self.parts.iter_mut().zip(&other.parts) {
             sign.count(&mut part.count, more.count);
             sign.sum(&mut part.sum, more.sum);
-            for (key, number) in &more.keys {
-                shift(&mut part.keys, key, *number, sign);
-            }
+            combine_maps(&mut part.keys, &more.keys, sign);
         }
         self.settle();
     }

@@ -1,4 +1,8 @@
 //! Requirement logic, by example and by property.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that can not go on says so by failing"
+)]
 
 mod arbitrary;
 mod criteria;
