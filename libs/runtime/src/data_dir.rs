@@ -164,6 +164,13 @@ impl DataDir {
         Ok(Self { root })
     }
 
+    /// The folder, if it is there and is one of ours. Makes and changes nothing, and takes no
+    /// lock: for commands that look at what a running process keeps.
+    pub fn existing(path: &Path) -> Option<Self> {
+        let root = fs::canonicalize(path).ok()?;
+        root.join(LOCK_FILE).exists().then_some(Self { root })
+    }
+
     /// Takes the folder for this process until the result is dropped or the process ends.
     ///
     /// # Errors
@@ -267,6 +274,28 @@ impl Deref for LockedDataDir {
     fn deref(&self) -> &DataDir {
         &self.data
     }
+}
+
+/// Room on the file system of a folder, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Space {
+    /// What an ordinary user may still write.
+    pub free: u64,
+    /// The size of the file system.
+    pub total: u64,
+}
+
+/// How much room there is on the file system of `path`.
+///
+/// # Errors
+/// Whatever the file system says.
+pub fn space(path: &Path) -> Result<Space, DataDirError> {
+    let stat = rustix::fs::statvfs(path)
+        .map_err(|error| io_error("ask for the room on", path)(error.into()))?;
+    Ok(Space {
+        free: stat.f_bavail.saturating_mul(stat.f_frsize),
+        total: stat.f_blocks.saturating_mul(stat.f_frsize),
+    })
 }
 
 /// A wrong `--data-dir` must not sprinkle files over somebody's home.
@@ -390,6 +419,20 @@ mod tests {
             DataDir::open(&file),
             Err(DataDirError::NotAFolder(_))
         ));
+    }
+
+    #[test]
+    fn looking_at_a_folder_changes_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("data");
+        assert!(DataDir::existing(&path).is_none() && !path.exists());
+        fs::create_dir(&path).unwrap();
+        assert!(DataDir::existing(&path).is_none(), "nothing of ours in it");
+        let held = DataDir::open(&path).unwrap().lock().unwrap();
+        let seen = DataDir::existing(&path).unwrap();
+        assert_eq!(seen.path(), held.path());
+        let room = space(seen.path()).unwrap();
+        assert!(room.free <= room.total && room.total > 0, "{room:?}");
     }
 
     #[test]

@@ -155,12 +155,19 @@ pub(super) fn password(data: &DataDir) -> Result<String, PostgresError> {
     }
 }
 
+/// The port of last time, if there was one.
+pub(super) fn last_port(data: &DataDir) -> Result<Option<u16>, PostgresError> {
+    let path = data.postgres_port();
+    match fs::read_to_string(&path) {
+        Ok(text) => Ok(text.trim().parse().ok()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(io_error("read", &path)(error).into()),
+    }
+}
+
 /// The port of last time where it is free, else a free one, which is then remembered.
 pub(super) fn choose_port(data: &DataDir) -> Result<u16, PostgresError> {
-    let path = data.postgres_port();
-    let remembered = fs::read_to_string(&path)
-        .ok()
-        .and_then(|text| text.trim().parse().ok());
+    let remembered = last_port(data).ok().flatten();
     let free = |port: u16| TcpListener::bind((Ipv4Addr::LOCALHOST, port));
     if let Some(port) = remembered.filter(|port| free(*port).is_ok()) {
         return Ok(port);
@@ -172,7 +179,7 @@ pub(super) fn choose_port(data: &DataDir) -> Result<u16, PostgresError> {
             source,
         })?
         .port();
-    write_public(&path, format!("{port}\n").as_bytes())?;
+    write_public(&data.postgres_port(), format!("{port}\n").as_bytes())?;
     Ok(port)
 }
 

@@ -17,7 +17,7 @@ mod server;
 
 pub use binaries::{Binaries, MIN_MAJOR};
 pub use error::PostgresError;
-pub use server::{EmbeddedPostgres, PostgresOptions, Stopped};
+pub use server::{EmbeddedPostgres, PostgresOptions, Stopped, last_url};
 
 /// `max_connections` of the embedded server.
 pub const MAX_CONNECTIONS: u32 = 60;

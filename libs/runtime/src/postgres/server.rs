@@ -17,7 +17,7 @@ use super::account::Account;
 use super::binaries::Binaries;
 use super::cluster::{self, ROLE};
 use super::error::PostgresError;
-use crate::data_dir::LockedDataDir;
+use crate::data_dir::{DataDir, LockedDataDir};
 
 /// How long recovery after a crash may take before we give up on a start.
 const START_DEADLINE: Duration = Duration::from_secs(120);
@@ -215,6 +215,18 @@ impl Drop for EmbeddedPostgres {
 fn url(port: u16, password: &str, database: &str) -> String {
     // No TLS on the loopback of one machine; saying so saves a round trip per connection.
     format!("postgres://{ROLE}:{password}@127.0.0.1:{port}/{database}?sslmode=disable")
+}
+
+/// URL of the database of the server that runs on this folder, or ran last; none where there never
+/// was one. Says nothing about whether it runs now.
+///
+/// # Errors
+/// When the port or the password cannot be read, for instance by somebody who may not.
+pub fn last_url(data: &DataDir) -> Result<Option<String>, PostgresError> {
+    let Some(port) = cluster::last_port(data)? else {
+        return Ok(None);
+    };
+    Ok(Some(url(port, &cluster::password(data)?, ROLE)))
 }
 
 /// One attempt to start; the parts that all steps need.
@@ -432,6 +444,22 @@ mod tests {
             ..PostgresOptions::default()
         };
         assert_eq!(last(&settings(1, &options), "fsync"), "off");
+    }
+
+    #[test]
+    fn the_url_of_the_last_server_is_known_to_its_owner_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = DataDir::open(&folder.path().join("data")).unwrap();
+        assert_eq!(last_url(&data).unwrap(), None);
+        fs::write(data.postgres_port(), "5999\n").unwrap();
+        let error = last_url(&data).unwrap_err();
+        assert!(matches!(error, PostgresError::NoPassword(_)), "{error}");
+        fs::write(data.postgres_password(), "geheim\n").unwrap();
+        let known = last_url(&data).unwrap().unwrap();
+        assert_eq!(
+            known,
+            "postgres://tierline:geheim@127.0.0.1:5999/tierline?sslmode=disable"
+        );
     }
 
     #[test]
