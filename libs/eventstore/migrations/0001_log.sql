@@ -133,6 +133,11 @@ BEGIN
         RETURN QUERY SELECT 0::bigint, s.position, s.heads FROM sequencer s WHERE s.id = 1;
         RETURN;
     END IF;
+    -- Do not wait for the disk. A crash may take the last numbers back, and with them everything
+    -- in this database that was derived from them, since the write-ahead log is one sequence; the
+    -- events themselves are safe and get new numbers. What leaves the database has to wait until
+    -- its position is on disk.
+    PERFORM set_config('synchronous_commit', 'off', true);
     SELECT s.position, s.heads INTO STRICT before, old FROM sequencer s WHERE s.id = 1 FOR UPDATE;
     WITH gone AS (
         DELETE FROM outbox o

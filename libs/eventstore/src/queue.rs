@@ -1,14 +1,26 @@
-//! Work that waits at the same moment is done together: a bounded queue and a few workers that
-//! each take whatever is there. Nothing is delayed to make a batch fuller; batches grow by
-//! themselves while the workers are busy.
+//! Work that waits at the same moment is done together: a bounded queue and workers that take
+//! whatever is there. Nothing is delayed to make a batch fuller; batches grow by themselves while
+//! a worker is busy.
+//!
+//! One worker at a time takes from the queue. That gives the largest batches and the fewest
+//! flushes: measured, two workers side by side are slower than one. The next worker steps in when
+//! a batch takes longer than [`SLOW`], so that one statement that waits for a lock does not hold
+//! up everybody.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::future::BoxFuture;
 use sqlx::pool::PoolConnection;
 use sqlx::{PgPool, Postgres};
 use tokio::sync::{Mutex, mpsc};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
+
+/// After this time a batch no longer keeps the next worker from the queue.
+const SLOW: Duration = Duration::from_millis(25);
+
+/// How often callers that are ready to run are let go first.
+const GATHER_ROUNDS: usize = 4;
 
 /// What the workers of one queue do.
 pub(crate) trait Work<J>: Send + Sync + 'static {
@@ -44,25 +56,51 @@ async fn worker<J: Send + 'static>(
 ) {
     let mut connection = None;
     loop {
-        let mut batch = Vec::new();
-        if connection.is_some()
-            && let Ok(mut receiver) = receiver.try_lock()
-        {
-            while batch.len() < max_batch
-                && let Ok(job) = receiver.try_recv()
-            {
-                batch.push(job);
+        // Holding the receiver is the turn.
+        let mut turn = receiver.lock().await;
+        loop {
+            let mut batch = Vec::new();
+            if !take_waiting(&mut turn, &mut batch, max_batch) {
+                // Nobody waits for jobs with a connection in hand.
+                connection = None;
+                if turn.recv_many(&mut batch, max_batch).await == 0 {
+                    return;
+                }
+            }
+            gather(&mut turn, &mut batch, max_batch).await;
+            let mut running = work.run(batch, &mut connection);
+            if timeout(SLOW, &mut running).await.is_err() {
+                drop(turn);
+                running.await;
+                break;
             }
         }
-        if batch.is_empty() {
-            // Nobody waits for jobs with a connection in hand.
-            connection = None;
-            if receiver.lock().await.recv_many(&mut batch, max_batch).await == 0 {
-                return;
-            }
-        }
-        work.run(batch, &mut connection).await;
+        connection = None;
     }
+}
+
+/// Lets callers that are about to queue a job do so. The answers of one batch set many callers
+/// going at once; without this the first of them would be a batch of its own and the others would
+/// wait for it. No clock is involved: when nobody else is ready to run, nothing is lost.
+async fn gather<J>(queue: &mut mpsc::Receiver<J>, batch: &mut Vec<J>, max_batch: usize) {
+    for _ in 0..GATHER_ROUNDS {
+        tokio::task::yield_now().await;
+        let before = batch.len();
+        take_waiting(queue, batch, max_batch);
+        if batch.len() == before {
+            return;
+        }
+    }
+}
+
+/// Takes what is in the queue now; false when there is nothing.
+fn take_waiting<J>(queue: &mut mpsc::Receiver<J>, batch: &mut Vec<J>, max_batch: usize) -> bool {
+    while batch.len() < max_batch
+        && let Ok(job) = queue.try_recv()
+    {
+        batch.push(job);
+    }
+    !batch.is_empty()
 }
 
 /// Makes sure that `slot` holds a connection.

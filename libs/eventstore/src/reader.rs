@@ -17,6 +17,9 @@ use crate::keys::{self, PARTITIONS};
 use crate::pool::bounded;
 use crate::{DbError, Heads};
 
+// Limits stand in the text of the statements: a plan made without knowing that few rows are wanted
+// reads the whole log.
+
 /// How long one read may take.
 const READ_TIMEOUT: Duration = Duration::from_secs(30);
 /// Most events of one read, whatever the caller asks for.
@@ -158,15 +161,13 @@ impl LogReader {
                              CROSS JOIN LATERAL (
                                  SELECT * FROM log WHERE partition = w.part
                                      AND partition_number > w.after
-                                 ORDER BY partition_number LIMIT $3) c
-                             ORDER BY c.position LIMIT $4)
+                                 ORDER BY partition_number LIMIT {per_partition}) c
+                             ORDER BY c.position LIMIT {total})
                          SELECT {COLUMNS} FROM l {JOIN} ORDER BY l.position"
                     );
                     sqlx::query(&sql)
                         .bind(partitions)
                         .bind(numbers)
-                        .bind(per_partition)
-                        .bind(total)
                         .fetch_all(connection)
                         .await
                 })
@@ -202,14 +203,10 @@ impl LogReader {
                 Box::pin(async move {
                     let sql = format!(
                         "WITH l AS MATERIALIZED (
-                             SELECT * FROM log WHERE position > $1 ORDER BY position LIMIT $2)
+                             SELECT * FROM log WHERE position > $1 ORDER BY position LIMIT {count})
                          SELECT {COLUMNS} FROM l {JOIN} ORDER BY l.position"
                     );
-                    sqlx::query(&sql)
-                        .bind(after)
-                        .bind(count)
-                        .fetch_all(connection)
-                        .await
+                    sqlx::query(&sql).bind(after).fetch_all(connection).await
                 })
             })
             .await?;
@@ -244,7 +241,7 @@ impl LogReader {
                 let sql = format!(
                     "SELECT {COLUMNS} FROM (
                          SELECT * FROM events WHERE aggregate_type = $1 AND aggregate_id = $2
-                             AND sequence > $3 ORDER BY sequence LIMIT $4) e
+                             AND sequence > $3 ORDER BY sequence LIMIT {count}) e
                      CROSS JOIN LATERAL (SELECT * FROM log WHERE event_id = e.event_id
                          ORDER BY partition LIMIT 1) l
                      ORDER BY e.sequence"
@@ -253,7 +250,6 @@ impl LogReader {
                     .bind(kind)
                     .bind(id)
                     .bind(after)
-                    .bind(count)
                     .fetch_all(connection)
                     .await
             })
@@ -275,10 +271,27 @@ impl LogReader {
         up_to: i64,
         count: u32,
     ) -> Result<Vec<LogEvent>, ReadError> {
-        let common = format!("{org}/*");
-        let hashes = vec![keys::routing_hash(routing_key), keys::routing_hash(&common)];
-        let partition = i16::from(keys::partition_of(routing_key));
-        let wanted = vec![routing_key.to_owned(), common];
+        let keys = [routing_key.to_owned(), format!("{org}/*")];
+        let partition = keys::partition_of(routing_key);
+        self.read_keys(partition, &keys, after, up_to, count).await
+    }
+
+    /// The events of some routing keys, as one partition has them: after position `after`, up to
+    /// and including `up_to`, at most `count`.
+    ///
+    /// # Errors
+    /// See [`ReadError`].
+    pub async fn read_keys(
+        &self,
+        partition: u8,
+        routing_keys: &[String],
+        after: i64,
+        up_to: i64,
+        count: u32,
+    ) -> Result<Vec<LogEvent>, ReadError> {
+        let wanted = routing_keys.to_vec();
+        let hashes: Vec<i64> = wanted.iter().map(|key| keys::routing_hash(key)).collect();
+        let partition = i16::from(partition);
         let count = limit(count);
         self.run(move |connection| {
             Box::pin(async move {
@@ -293,8 +306,8 @@ impl LogReader {
                              WHERE g.routing_hash = k.hash AND g.position > $3
                                  AND g.position <= $4 AND g.partition = $5
                                  AND e.routing_key = k.key
-                             ORDER BY g.position LIMIT $6) c
-                         ORDER BY c.position LIMIT $6)
+                             ORDER BY g.position LIMIT {count}) c
+                         ORDER BY c.position LIMIT {count})
                      SELECT {COLUMNS} FROM l {JOIN} ORDER BY l.position"
                 );
                 sqlx::query(&sql)
@@ -303,7 +316,6 @@ impl LogReader {
                     .bind(after)
                     .bind(up_to)
                     .bind(partition)
-                    .bind(count)
                     .fetch_all(connection)
                     .await
             })

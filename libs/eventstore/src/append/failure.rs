@@ -249,7 +249,12 @@ pub(crate) async fn read_holders(
     )
     .bind(org)
     .bind(claims.iter().map(|claim| claim.scope).collect::<Vec<_>>())
-    .bind(claims.iter().map(|claim| claim.key.as_str()).collect::<Vec<_>>())
+    .bind(
+        claims
+            .iter()
+            .map(|claim| claim.key.as_str())
+            .collect::<Vec<_>>(),
+    )
     .fetch_all(connection)
     .await?;
     let mut holders = vec![None; claims.len()];

@@ -7,7 +7,7 @@ mod item;
 mod statement;
 
 pub use batch::{AppendInError, append_in};
-pub(crate) use failure::{read_holders, read_receipts};
 pub use failure::{AppendFailure, StoredReceipt};
+pub(crate) use failure::{read_holders, read_receipts};
 pub(crate) use group::Appender;
 pub use item::{AppendItem, NewEvent, NewReceipt};
