@@ -54,17 +54,13 @@ impl Interceptor for Bearer {
 }
 
 /// Where `tierline up` left its client file.
-fn client_file() -> PathBuf {
-    let variable = |name: &str| std::env::var_os(name).map(PathBuf::from);
-    let folder = variable("TIERLINE_DATA_DIR").or_else(|| {
-        data_dir::default_path(
-            data_dir::is_root(),
-            variable("XDG_DATA_HOME").as_deref(),
-            variable("HOME").as_deref(),
-        )
-        .ok()
-    });
-    folder.unwrap_or_default().join("client.toml")
+fn client_file() -> anyhow::Result<PathBuf> {
+    let variable = |name: &str| std::env::var(name).ok();
+    let folder = match variable("TIERLINE_DATA_DIR") {
+        Some(folder) => PathBuf::from(folder),
+        None => data_dir::default_path(variable, data_dir::is_root())?,
+    };
+    Ok(folder.join("client.toml"))
 }
 
 impl ClientFlags {
@@ -73,7 +69,7 @@ impl ClientFlags {
     /// # Errors
     /// No address, no token, or nobody answers; the text says what to do.
     pub async fn connect(&self) -> anyhow::Result<Authorized> {
-        let path = client_file();
+        let path = client_file()?;
         let local = ClientFile::read(&path)?;
         let Some(address) = self
             .address

@@ -10,10 +10,11 @@ use std::time::Duration;
 use anyhow::Context;
 use jiff::Timestamp;
 use sqlx::PgPool;
-use tierline_bus::{Consumer, LogFeed, Options, Progress, TIER_EVALUATOR};
+use tierline_bus::{Consumer, LogFeed, Options, Progress, TIER_EVALUATOR, Waiter};
 use tierline_eventstore::{
-    EventStore, Heads, LogReader, Migrations, Runner, Sequencer, StoreOptions, maintenance,
+    Codec, EventStore, Heads, LogReader, Migrations, Runner, Sequencer, StoreOptions, maintenance,
 };
+use tierline_query::Query;
 use tierline_rpc::AuthLayer;
 use tierline_rpc::Commands;
 use tierline_rpc::auth::{AuthSettings, Verifier};
@@ -36,8 +37,6 @@ const RECEIPTS_KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
 const UPKEEP: Duration = Duration::from_secs(600);
 /// Pause before a consumer that failed is started again.
 const CONSUMER_PAUSE: Duration = Duration::from_secs(2);
-/// Largest message that the gRPC services read.
-const MAX_MESSAGE: usize = 8 * 1024 * 1024;
 
 /// Every set of migrations, in the order in which they build on each other.
 const MIGRATIONS: [Migrations; 4] = [
@@ -334,13 +333,16 @@ impl Node {
     ) -> anyhow::Result<()> {
         let commands = Commands::new(Runner::new(store.clone()));
         let (reporter, health) = tonic_health::server::health_reporter();
-        let reflection = tonic_reflection::server::Builder::configure()
-            .register_encoded_file_descriptor_set(tierline_proto::FILE_DESCRIPTOR_SET)
-            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-            .build_v1()
-            .context("the reflection service cannot start")?;
+        let describe = || {
+            tonic_reflection::server::Builder::configure()
+                .register_encoded_file_descriptor_set(tierline_proto::FILE_DESCRIPTOR_SET)
+                .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+        };
+        let reflection = describe().build_v1().context("the reflection service cannot start")?;
+        // Clients of several languages still ask under the older name.
+        let older = describe().build_v1alpha().context("the reflection service cannot start")?;
         let mut routes = Routes::builder();
-        routes.add_service(health).add_service(reflection);
+        routes.add_service(health).add_service(reflection).add_service(older);
         let mut any = false;
         if targets.has(Target::Program) {
             routes
@@ -366,7 +368,14 @@ impl Node {
         }
         if targets.has(Target::Query) {
             let pool = pools.of(Purpose::Queries).await?;
-            tierline_query::add_to(&mut routes, pool, progress);
+            let waiter = Waiter::new(pool.clone(), progress);
+            let query = Query::new(pool, Codec::default(), waiter);
+            routes
+                .add_service(query.partner_service())
+                .add_service(query.program_service())
+                .add_service(query.standing_service())
+                .add_service(query.audit_service())
+                .add_service(query.operations_service());
             any = true;
         }
         if !any {

@@ -56,7 +56,7 @@ where
     C: IntoIterator<Item = String>,
 {
     let mut table = comfy_table::Table::new();
-    table.load_preset(comfy_table::presets::NOTHING);
+    table.load_style(comfy_table::presets::NOTHING);
     table.set_header(headings.iter().map(|heading| heading.to_uppercase()));
     for row in rows {
         table.add_row(row.into_iter().collect::<Vec<String>>());
