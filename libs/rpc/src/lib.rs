@@ -20,6 +20,8 @@ pub mod org_clock;
 pub mod paging;
 pub mod partners;
 pub mod status;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use auth::{AuthSettings, Verifier};
 pub use caller::{Caller, Role};

@@ -38,10 +38,16 @@ pub(crate) fn row(r: &mut Reader, row: pb::DealRow) -> RecordDeal {
 
 fn record(r: &mut Reader, record: pb::DealRecord) -> DealRecord {
     let reversed = f::optional_decimal(r, "reversed_amount", &record.reversed_amount);
+    // Where the state is wrong, the dates are not to be blamed for it.
+    let instead = match record.closed_date.is_empty() {
+        true => DealState::Registered,
+        false => DealState::Won,
+    };
+    let state = r.at("state", |r| state(r, record.state)).unwrap_or(instead);
     DealRecord {
         external_id: c::optional_text(record.external_id),
         name: record.name,
-        state: r.at("state", |r| state(r, record.state)),
+        state,
         customer: record.customer.map(customer),
         amount: f::optional_money(r, "amount", record.amount),
         reversed_amount: reversed.unwrap_or_default(),
@@ -154,9 +160,9 @@ fn customer(customer: pb::Customer) -> Customer {
     }
 }
 
-fn state(r: &mut Reader, number: i32) -> DealState {
+fn state(r: &mut Reader, number: i32) -> Option<DealState> {
     use pb::DealState as P;
-    match P::try_from(number) {
+    Some(match P::try_from(number) {
         Ok(P::Registered) => DealState::Registered,
         Ok(P::Approved) => DealState::Approved,
         Ok(P::Rejected) => DealState::Rejected,
@@ -164,10 +170,8 @@ fn state(r: &mut Reader, number: i32) -> DealState {
         Ok(P::Won) => DealState::Won,
         Ok(P::Lost) => DealState::Lost,
         Ok(P::Reversed) => DealState::Reversed,
-        Ok(P::Unspecified) | Err(_) => r
-            .wrong("must be one of the states of a deal")
-            .unwrap_or(DealState::Registered),
-    }
+        Ok(P::Unspecified) | Err(_) => return r.wrong("must be one of the states of a deal"),
+    })
 }
 
 fn state_message(state: DealState) -> pb::DealState {
