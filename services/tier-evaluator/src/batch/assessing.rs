@@ -1,0 +1,150 @@
+//! Assessing the enrollments that a batch touched, and those whose timers are due.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use jiff::civil::Date;
+use tierline_domain::OrgId;
+use tierline_domain::standing::{Basis, StandingEvent, assess};
+use tierline_eventstore::{CommandContext, NewEvent};
+
+use super::{Batch, Pending, Trouble};
+use crate::partner::Enrolled;
+use crate::store::{self, PartnerKey};
+
+/// Enrollments whose timers are taken at once.
+const TIMERS: i64 = 500;
+/// Days on which one enrollment may be assessed for one move of the clock. More would mean that an
+/// assessment asks to be woken without end.
+const MAX_ROUNDS: usize = 20_000;
+
+impl Batch<'_> {
+    /// Assesses every partner that was touched, as of the present date of its org.
+    pub(super) async fn flush(&mut self) -> Result<(), Trouble> {
+        let dirty = std::mem::take(&mut self.dirty);
+        let open: Vec<PartnerKey> = dirty
+            .keys()
+            .filter(|key| {
+                self.memory
+                    .partners
+                    .get(*key)
+                    .is_some_and(|state| !state.is_idle())
+            })
+            .cloned()
+            .collect();
+        self.index(&open).await?;
+        for key in open {
+            let Some(as_of) = self.view(&key.0).clock else {
+                continue;
+            };
+            let triggers = dirty.get(&key).cloned().unwrap_or_default();
+            self.assess_partner(&key, as_of, &triggers, false)?;
+        }
+        Ok(())
+    }
+
+    /// Fires the timers of an org up to a date and sets its clock.
+    pub(super) async fn fire(&mut self, org: &str, to: Date) -> Result<(), Trouble> {
+        loop {
+            self.save().await?;
+            let due = store::due_partners(self.connection, self.partition, org, to, TIMERS).await?;
+            if due.is_empty() {
+                break;
+            }
+            self.load_partners(due.iter().cloned().collect()).await?;
+            self.index(&due).await?;
+            let due: BTreeSet<PartnerKey> = due.into_iter().collect();
+            for key in &due {
+                self.assess_partner(key, to, &[], true)?;
+            }
+        }
+        self.view(org).set_clock(to);
+        Ok(())
+    }
+
+    /// Assesses the enrollments of a partner: as of the date, or with `timers` on each day up to
+    /// the date on which one of them is due.
+    pub(super) fn assess_partner(
+        &mut self,
+        key: &PartnerKey,
+        to: Date,
+        triggers: &[u64],
+        timers: bool,
+    ) -> Result<(), Trouble> {
+        let Some(view) = self.memory.orgs.get(&(self.partition, key.0.clone())) else {
+            return Ok(());
+        };
+        let Some(state) = self.memory.partners.get_mut(key) else {
+            return Ok(());
+        };
+        let Some(index) = &state.index else {
+            return Ok(());
+        };
+        let basis = Basis {
+            partition: u16::from(self.partition),
+            number: u64::try_from(self.number).unwrap_or_default(),
+            program_version: 0,
+            triggers: triggers.to_vec(),
+        };
+        for enrolled in state.enrollments.values_mut() {
+            for _ in 0..MAX_ROUNDS {
+                let as_of = match (timers, enrolled.next_change) {
+                    (false, _) => to,
+                    (true, Some(day)) if day <= to => day,
+                    (true, _) => break,
+                };
+                let versions = view.versions_of(&enrolled.terms.program);
+                let done = assess(
+                    &enrolled.standing,
+                    &enrolled.terms,
+                    versions,
+                    view.org.calendar(),
+                    index,
+                    as_of,
+                    &basis,
+                );
+                enrolled.changed |=
+                    !done.events.is_empty() || enrolled.next_change != done.next_change;
+                enrolled.next_change = done.next_change;
+                if !done.events.is_empty() {
+                    note(&mut self.pending, key, enrolled, &done.events, as_of)?;
+                    enrolled.standing = done.standing;
+                }
+                if !timers {
+                    break;
+                }
+            }
+        }
+        self.touched.insert(key.clone());
+        Ok(())
+    }
+}
+
+/// Keeps the new events of a standing until they are appended with all others.
+fn note(
+    pending: &mut BTreeMap<(String, String), Pending>,
+    key: &PartnerKey,
+    enrolled: &mut Enrolled,
+    events: &[StandingEvent],
+    as_of: Date,
+) -> Result<(), Trouble> {
+    let org = OrgId::parse(key.0.clone())?;
+    let mut context = CommandContext::new(org.clone(), "service:tier-evaluator");
+    context.org_time = Some(as_of.to_string());
+    let metadata: Arc<str> = context.metadata();
+    let entry = pending
+        .entry((key.0.clone(), enrolled.terms.enrollment.to_string()))
+        .or_insert_with(|| Pending {
+            org,
+            partner: key.1.clone(),
+            base: enrolled.version,
+            events: Vec::new(),
+        });
+    for event in events {
+        let new = NewEvent::from_domain(event, &metadata)
+            .map_err(|error| Trouble::Event(format!("a standing event has no JSON: {error}")))?;
+        entry.events.push(new);
+    }
+    enrolled.version += events.len() as u64;
+    Ok(())
+}

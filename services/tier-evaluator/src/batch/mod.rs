@@ -1,0 +1,268 @@
+//! One batch of one partition: facts taken in, the enrollments they touch assessed, everything
+//! written set by set.
+
+mod assessing;
+mod index;
+mod saving;
+mod taking;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use jiff::Timestamp;
+use sqlx::PgConnection;
+use tierline_bus::HandlerError;
+use tierline_domain::any_event::AnyEvent;
+use tierline_domain::program::rates::RatesEvent;
+use tierline_domain::rules::Fact;
+use tierline_domain::standing::events::MAX_TRIGGERS;
+use tierline_domain::{OrgId, PartnerId, ProgramId, Rejection, StreamId};
+use tierline_eventstore::{LogEvent, NewEvent};
+
+use crate::handler::{KnownRates, Memory};
+use crate::org::OrgView;
+use crate::partner::PartnerState;
+use crate::store::{self, FactKey, PartnerKey};
+
+/// Why an event was not taken.
+pub(crate) enum Trouble {
+    Database(sqlx::Error),
+    Event(String),
+}
+
+impl From<sqlx::Error> for Trouble {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Database(error)
+    }
+}
+
+impl From<Rejection> for Trouble {
+    fn from(rejection: Rejection) -> Self {
+        Self::Event(rejection.to_string())
+    }
+}
+
+impl From<Trouble> for HandlerError {
+    fn from(trouble: Trouble) -> Self {
+        match trouble {
+            Trouble::Database(error) => Self::Database(error),
+            Trouble::Event(reason) => Self::Stop(reason),
+        }
+    }
+}
+
+/// New events of one Standing stream.
+struct Pending {
+    org: OrgId,
+    partner: PartnerId,
+    base: u64,
+    events: Vec<NewEvent>,
+}
+
+pub(crate) struct Batch<'a> {
+    connection: &'a mut PgConnection,
+    memory: &'a mut Memory,
+    partition: u8,
+    /// The last event taken in.
+    number: i64,
+    facts: HashMap<FactKey, Fact>,
+    unsaved_facts: BTreeSet<FactKey>,
+    /// Partners to assess, with the numbers of the events that touched them.
+    dirty: BTreeMap<PartnerKey, Vec<u64>>,
+    touched: BTreeSet<PartnerKey>,
+    pending: BTreeMap<(String, String), Pending>,
+    appended: bool,
+}
+
+impl<'a> Batch<'a> {
+    pub(crate) fn new(
+        connection: &'a mut PgConnection,
+        memory: &'a mut Memory,
+        partition: u8,
+    ) -> Self {
+        Self {
+            connection,
+            memory,
+            partition,
+            number: 0,
+            facts: HashMap::new(),
+            unsaved_facts: BTreeSet::new(),
+            dirty: BTreeMap::new(),
+            touched: BTreeSet::new(),
+            pending: BTreeMap::new(),
+            appended: false,
+        }
+    }
+
+    /// Reads what the events will need: partners and the present versions of their facts.
+    pub(crate) async fn load(
+        &mut self,
+        events: &[LogEvent],
+        members: &[(usize, AnyEvent)],
+    ) -> Result<(), HandlerError> {
+        let mut partners = BTreeSet::new();
+        let mut facts = BTreeSet::new();
+        for (index, any) in members {
+            let event = &events[*index];
+            self.number = if self.number == 0 {
+                event.partition_number - 1
+            } else {
+                self.number
+            };
+            let Some(partner) = partner_of(event) else {
+                continue;
+            };
+            partners.insert((event.org_id.clone(), partner.clone()));
+            if any.activity().is_some() {
+                facts.insert(fact_key(event, partner));
+            }
+        }
+        self.load_partners(partners).await?;
+        let facts: Vec<FactKey> = facts.into_iter().collect();
+        if !facts.is_empty() {
+            self.facts
+                .extend(store::load_facts(self.connection, &facts).await?);
+        }
+        Ok(())
+    }
+
+    async fn load_partners(&mut self, wanted: BTreeSet<PartnerKey>) -> Result<(), sqlx::Error> {
+        let missing: Vec<PartnerKey> = wanted
+            .iter()
+            .filter(|key| !self.memory.partners.contains_key(*key))
+            .cloned()
+            .collect();
+        if !missing.is_empty() {
+            let loaded = store::load_partners(self.connection, &missing).await?;
+            self.memory.partners.extend(loaded);
+        }
+        for key in &wanted {
+            if let Some(state) = self.memory.partners.get_mut(key) {
+                state.last_used = self.memory.batches;
+            }
+        }
+        self.touched.extend(wanted);
+        Ok(())
+    }
+
+    /// Takes one event in.
+    pub(crate) async fn take(&mut self, event: &LogEvent, any: &AnyEvent) -> Result<(), Trouble> {
+        let org = &event.org_id;
+        let (date, moved) = {
+            let view = self.view(org);
+            let date = view.date_at(event.recorded_at);
+            (date, view.clock.is_some_and(|clock| date > clock))
+        };
+        if moved {
+            // What happened before this date is assessed as of the day on which it happened.
+            self.flush().await?;
+            self.fire(org, date).await?;
+        }
+        // An event that was parked comes late: what is known of its org reaches further.
+        let view = self.view(org);
+        view.seen = view.seen.max(event.partition_number);
+        self.number = view.seen;
+        match any {
+            AnyEvent::Org(org_event) => {
+                self.view(org).apply_org(org_event);
+                let today = self.view(org).date_at(event.recorded_at);
+                if self.view(org).clock.is_some_and(|clock| today > clock) {
+                    self.flush().await?;
+                    self.fire(org, today).await?;
+                }
+                self.view(org).set_clock(today);
+                return Ok(());
+            }
+            AnyEvent::Program(program_event) => {
+                let program = ProgramId::parse(StreamId::from(event.aggregate_id.clone()).id())?;
+                if self.view(org).apply_program(&program, program_event) {
+                    self.program_published(org, &program, event).await?;
+                }
+            }
+            AnyEvent::Rates(rates_event) => self.rates_published(event, rates_event).await?,
+            AnyEvent::Partner(_) | AnyEvent::Enrollment(_) => self.take_terms(event, any)?,
+            AnyEvent::Deal(_) | AnyEvent::Certification(_) | AnyEvent::Record(_) => {
+                self.take_fact(event, any).await?;
+            }
+            // The evaluator wrote it itself.
+            AnyEvent::Standing(_) => {}
+            AnyEvent::Foreign { event_type, .. } => {
+                return Err(Trouble::Event(format!(
+                    "this release does not know {event_type}"
+                )));
+            }
+        }
+        self.view(org).set_clock(date);
+        Ok(())
+    }
+
+    fn view(&mut self, org: &str) -> &mut OrgView {
+        self.memory
+            .orgs
+            .entry((self.partition, org.to_owned()))
+            .or_default()
+    }
+
+    fn state(&mut self, key: &PartnerKey) -> &mut PartnerState {
+        self.memory.partners.entry(key.clone()).or_default()
+    }
+
+    fn mark(&mut self, key: PartnerKey, number: i64) {
+        let triggers = self.dirty.entry(key).or_default();
+        if triggers.len() < MAX_TRIGGERS {
+            triggers.push(u64::try_from(number).unwrap_or_default());
+        }
+    }
+
+    /// Moves the clock of an org on real time that nothing happened in.
+    pub(crate) async fn tick(
+        &mut self,
+        org: &str,
+        number: i64,
+        now: Timestamp,
+    ) -> Result<(), HandlerError> {
+        self.number = number;
+        let today = self.view(org).org.today(now);
+        self.fire(org, today).await?;
+        Ok(())
+    }
+
+    /// Assesses what is left, writes everything, and says whether events were appended.
+    pub(crate) async fn finish(mut self) -> Result<bool, HandlerError> {
+        self.flush().await?;
+        self.save().await?;
+        for ((partition, org), view) in &mut self.memory.orgs {
+            if *partition == self.partition && view.changed {
+                store::save_org(self.connection, *partition, org, view).await?;
+                view.changed = false;
+            }
+        }
+        Ok(self.appended)
+    }
+}
+
+impl KnownRates {
+    fn publish(&mut self, version: u64, event: &RatesEvent) {
+        if let RatesEvent::RatesPublished { days, .. } = event {
+            for day in days {
+                self.table.publish(version, day.date, &day.rates);
+            }
+        }
+        self.version = version;
+    }
+}
+
+/// The partner whose partition carries the event; none for events of a whole org.
+fn partner_of(event: &LogEvent) -> Option<PartnerId> {
+    let (_, partner) = event.routing_key.split_once('/')?;
+    PartnerId::parse(partner).ok()
+}
+
+fn fact_key(event: &LogEvent, partner: PartnerId) -> FactKey {
+    let stream = StreamId::from(event.aggregate_id.clone());
+    (
+        event.org_id.clone(),
+        partner,
+        event.aggregate_type.clone(),
+        stream.id().to_owned(),
+    )
+}

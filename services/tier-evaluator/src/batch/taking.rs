@@ -1,0 +1,157 @@
+//! Taking events in: what they change in the partners, facts, rates and programs.
+
+use tierline_domain::activity::facts;
+use tierline_domain::any_event::AnyEvent;
+use tierline_domain::enrollment::EnrollmentEvent;
+use tierline_domain::program::rates::RatesEvent;
+use tierline_domain::standing::Terms;
+use tierline_domain::{Decide, EnrollmentId, ProgramId, StreamId};
+use tierline_eventstore::LogEvent;
+
+use super::{Batch, Trouble, fact_key, partner_of};
+use crate::handler::KnownRates;
+use crate::partner::Enrolled;
+use crate::store::{self, PartnerKey};
+
+impl Batch<'_> {
+    pub(super) fn take_terms(&mut self, event: &LogEvent, any: &AnyEvent) -> Result<(), Trouble> {
+        let partner = partner_of(event)
+            .ok_or_else(|| Trouble::Event("the event names no partner".to_owned()))?;
+        let key = (event.org_id.clone(), partner);
+        let state = self.state(&key);
+        match any {
+            AnyEvent::Partner(partner_event) => {
+                state.partner.evolve(partner_event);
+                state.partner = std::mem::take(&mut state.partner).without_contacts();
+                state.partner_changed = true;
+                let attributes = state.partner.attributes();
+                if let Some(index) = &mut state.index {
+                    index.set_attributes(attributes);
+                }
+            }
+            AnyEvent::Enrollment(enrollment_event) => {
+                let id = EnrollmentId::parse(StreamId::from(event.aggregate_id.clone()).id())?;
+                if let EnrollmentEvent::Enrolled(enrolled) = enrollment_event {
+                    state
+                        .enrollments
+                        .insert(id, Enrolled::new(Terms::of(enrolled)));
+                } else if let Some(enrolled) = state.enrollments.get_mut(&id) {
+                    enrolled.terms.evolve(enrollment_event);
+                    enrolled.changed = true;
+                } else {
+                    return Err(Trouble::Event(format!("enrollment {id} was never begun")));
+                }
+            }
+            _ => {}
+        }
+        self.mark(key, event.partition_number);
+        Ok(())
+    }
+
+    pub(super) async fn take_fact(
+        &mut self,
+        event: &LogEvent,
+        any: &AnyEvent,
+    ) -> Result<(), Trouble> {
+        let partner = partner_of(event)
+            .ok_or_else(|| Trouble::Event("the event names no partner".to_owned()))?;
+        let key = fact_key(event, partner.clone());
+        let before = self.facts.get(&key).cloned();
+        let version = u64::try_from(event.sequence).unwrap_or_default();
+        let id = key.3.clone();
+        let Some((_, activity)) = any.activity() else {
+            return Ok(());
+        };
+        let Some(after) = facts::apply_event(before.clone(), &id, activity, version) else {
+            return Ok(());
+        };
+        self.load_rates(&event.org_id).await?;
+        let partner_key = (event.org_id.clone(), partner);
+        let seen = self.view(&event.org_id).rates_seen;
+        if let Some(state) = self.memory.partners.get_mut(&partner_key)
+            && let Some(index) = &mut state.index
+            && let Some(known) = self.memory.rates.get(&event.org_id)
+        {
+            index.replace(
+                before.as_ref(),
+                Some(&after),
+                &known.table.as_known_at(seen),
+            );
+        }
+        self.facts.insert(key.clone(), after);
+        self.unsaved_facts.insert(key);
+        self.mark(partner_key, event.partition_number);
+        Ok(())
+    }
+
+    /// Reads the rates of the org once, as far as this partition has seen them published.
+    pub(super) async fn load_rates(&mut self, org: &str) -> Result<(), Trouble> {
+        if self.memory.rates.contains_key(org) {
+            return Ok(());
+        }
+        let seen = self.view(org).rates_seen;
+        let mut known = KnownRates::default();
+        for (sequence, payload) in store::rates_stream(self.connection, org, seen).await? {
+            let event: RatesEvent = serde_json::from_str(&payload)
+                .map_err(|error| Trouble::Event(format!("stored rates: {error}")))?;
+            known.publish(sequence, &event);
+        }
+        self.memory.rates.insert(org.to_owned(), known);
+        Ok(())
+    }
+
+    pub(super) async fn rates_published(
+        &mut self,
+        event: &LogEvent,
+        rates: &RatesEvent,
+    ) -> Result<(), Trouble> {
+        let org = &event.org_id;
+        self.load_rates(org).await?;
+        let version = u64::try_from(event.sequence).unwrap_or_default();
+        let known = self.memory.rates.entry(org.clone()).or_default();
+        // Another partition of this process may have been here first.
+        if version > known.version {
+            known.publish(version, rates);
+        }
+        let view = self.view(org);
+        view.rates_seen = version;
+        view.changed = true;
+        let RatesEvent::RatesPublished { days, .. } = rates else {
+            return Ok(());
+        };
+        let Some(first) = days.iter().map(|day| day.date).min() else {
+            return Ok(());
+        };
+        self.save().await?;
+        let concerned =
+            store::with_money_since(self.connection, self.partition, org, first).await?;
+        self.reindex(concerned, event.partition_number).await
+    }
+
+    pub(super) async fn program_published(
+        &mut self,
+        org: &str,
+        program: &ProgramId,
+        event: &LogEvent,
+    ) -> Result<(), Trouble> {
+        self.save().await?;
+        let concerned =
+            store::enrolled_in(self.connection, self.partition, org, program.as_str()).await?;
+        self.reindex(concerned, event.partition_number).await
+    }
+
+    /// Has the facts of these partners indexed anew, and the partners assessed.
+    pub(super) async fn reindex(
+        &mut self,
+        partners: Vec<PartnerKey>,
+        number: i64,
+    ) -> Result<(), Trouble> {
+        self.load_partners(partners.iter().cloned().collect())
+            .await?;
+        for key in partners {
+            self.state(&key).index = None;
+            self.mark(key, number);
+        }
+        Ok(())
+    }
+}
