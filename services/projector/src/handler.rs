@@ -13,11 +13,14 @@ use crate::fold::{Fold, RowKey};
 use crate::model::{Effect, Model};
 use crate::table::{Table, TableError};
 
-/// Applies batches to one table. Keeps nothing between batches, so there is nothing to forget
+/// Applies batches to one table. Keeps no rows between batches, so there is nothing to forget
 /// after a failure and a table may be swapped under it at any time.
 pub(crate) struct ModelHandler<M> {
     table: Table<M>,
     codec: Codec,
+    /// Partition and number of the events that an operator gave up: they are in no row, not even
+    /// in those of a table that is built afresh.
+    given_up: HashSet<(u8, i64)>,
 }
 
 impl<M: Model> ModelHandler<M> {
@@ -25,6 +28,7 @@ impl<M: Model> ModelHandler<M> {
         Self {
             table,
             codec: Codec::default(),
+            given_up: HashSet::new(),
         }
     }
 }
@@ -40,9 +44,16 @@ struct Concern {
 ///
 /// # Errors
 /// The index of the first one that cannot be read, and why.
-fn concerns<M: Model>(codec: &Codec, batch: &[LogEvent]) -> Result<Vec<Concern>, (usize, String)> {
+fn concerns<M: Model>(
+    codec: &Codec,
+    given_up: &HashSet<(u8, i64)>,
+    batch: &[LogEvent],
+) -> Result<Vec<Concern>, (usize, String)> {
     let mut concerns = Vec::new();
     for (index, event) in batch.iter().enumerate() {
+        if given_up.contains(&(event.partition, event.partition_number)) {
+            continue;
+        }
         if let Some((key, content)) = read::<M>(codec, event).map_err(|reason| (index, reason))? {
             concerns.push(Concern {
                 index,
@@ -69,7 +80,17 @@ pub(crate) fn read<M: Model>(
 
 #[async_trait]
 impl<M: Model> Handler for ModelHandler<M> {
-    async fn start(&mut self, _connection: &mut PgConnection) -> Result<(), HandlerError> {
+    async fn start(&mut self, connection: &mut PgConnection) -> Result<(), HandlerError> {
+        let rows: Vec<(i16, i64)> = sqlx::query_as(
+            "SELECT partition, partition_number FROM bus.given_up
+             WHERE consumer = $1 AND version = $2",
+        )
+        .bind(M::CONSUMER.name)
+        .bind(M::CONSUMER.version)
+        .fetch_all(connection)
+        .await?;
+        let place = |(partition, number)| Some((u8::try_from(partition).ok()?, number));
+        self.given_up = rows.into_iter().filter_map(place).collect();
         Ok(())
     }
 
@@ -78,7 +99,7 @@ impl<M: Model> Handler for ModelHandler<M> {
         connection: &mut PgConnection,
         batch: &[LogEvent],
     ) -> Result<(), HandlerError> {
-        let concerns = concerns::<M>(&self.codec, batch)
+        let concerns = concerns::<M>(&self.codec, &self.given_up, batch)
             .map_err(|(index, reason)| HandlerError::Poison { index, reason })?;
         let Some(first) = concerns.first().map(|concern| concern.index) else {
             return Ok(());

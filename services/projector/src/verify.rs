@@ -193,6 +193,8 @@ impl Stored {
         .await?;
         let set_aside: Vec<i64> = sqlx::query_scalar(
             "SELECT partition_number FROM bus.parked
+             WHERE consumer = $1 AND version = $2 AND partition = $3
+             UNION SELECT partition_number FROM bus.given_up
              WHERE consumer = $1 AND version = $2 AND partition = $3",
         )
         .bind(M::CONSUMER.name)
@@ -257,7 +259,7 @@ async fn expect<M: Model>(
                     fold.take(key, event, &content);
                 }
                 Ok(None) => {}
-                // Such an event was parked and then given up by an operator.
+                // Before it was given up, such an event was parked.
                 Err(_) => report.set_aside += 1,
             }
         }

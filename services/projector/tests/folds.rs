@@ -1,5 +1,7 @@
 //! The folds by themselves: no order of events makes them fail.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
 mod common;
 
 use common::{basis, closed, created, day, enrolled, notice, opened, progress, tier, to_silver};

@@ -1,9 +1,12 @@
 //! The read models over a real log.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
 mod common;
 
 use common::{World, closed, created, notice, to};
 use serde_json::{Value, json};
+use tierline_bus::parked::{GivenUp, GivingUp, give_up};
 use tierline_domain::partner::{PartnerEvent, PartnerStatus};
 use tierline_eventstore::NewEvent;
 use tierline_projector::{Sample, verify};
@@ -254,4 +257,76 @@ async fn a_sample_of_partitions_checks_only_their_rows() {
         .remove(0);
     assert_eq!(report.differences, 0);
     assert!(report.rows > 0 && report.rows < 40, "{report:?}");
+}
+
+#[tokio::test]
+async fn what_an_operator_gave_up_stays_given_up_in_a_rebuilt_table() {
+    let mut world = World::start().await;
+    world.program("acme").await;
+    world.silver_partner("acme", "p-1").await;
+    let broken = NewEvent {
+        event_type: "tierline.partner.v1.PartnerTagged".to_owned(),
+        event_version: "1.0".to_owned(),
+        payload: r#"{"PartnerTagged":{"tags":7}}"#.to_owned(),
+        metadata: "{}".into(),
+    };
+    world
+        .append_stored("Partner", "acme", "p-1", to("p-1"), vec![broken])
+        .await;
+    world
+        .standing_events("acme", "p-1", "e-p-1", &[closed("2026-01-01")])
+        .await;
+    world.project().await;
+    let parked = tierline_bus::parked::list(&world.pool, "acme", 10)
+        .await
+        .unwrap();
+    let first = &parked[0];
+    let why = GivingUp {
+        actor: "user:ada",
+        reason: "written by a broken script",
+    };
+    let later = (first.partition, parked[1].partition_number);
+    let consumer = ("projector-partners", 1);
+    let refused = give_up(&world.pool, consumer, later, why).await.unwrap();
+    assert_eq!(refused, GivenUp::NotFirst(first.partition_number));
+    let place = (first.partition, first.partition_number);
+    assert_eq!(
+        give_up(&world.pool, consumer, place, why).await.unwrap(),
+        GivenUp::Done(1)
+    );
+    let cancel = tokio_util::sync::CancellationToken::new();
+    let running = world.spawn(&cancel);
+    tierline_testkit::eventually(
+        std::time::Duration::from_secs(10),
+        "the later event applied",
+        async || {
+            tierline_bus::parked::list(&world.pool, "acme", 10)
+                .await
+                .unwrap()
+                .is_empty()
+        },
+    )
+    .await;
+    cancel.cancel();
+    for projection in running {
+        projection.await.unwrap();
+    }
+    let live = world.rows("read.partners").await;
+    assert_eq!(
+        live[0]["tier"],
+        Value::Null,
+        "the closing that waited was applied"
+    );
+    assert_eq!(differences(&world).await, (0, None));
+    let fresh = tokio_util::sync::CancellationToken::new();
+    tierline_projector::rebuild(&world.pool, "partners", &|_| {}, &fresh)
+        .await
+        .unwrap();
+    assert_eq!(world.rows("read.partners").await, live);
+    assert!(
+        tierline_bus::parked::list(&world.pool, "acme", 10)
+            .await
+            .unwrap()
+            .is_empty()
+    );
 }

@@ -1,5 +1,7 @@
 //! Building read models afresh, beside live projections and without them.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
 mod common;
 
 use std::sync::Mutex;

@@ -1,5 +1,6 @@
 //! A database with events appended through the event store, and projections that run over it.
 #![allow(dead_code, reason = "not every test binary uses everything")]
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -1,0 +1,7 @@
+//! Reading over gRPC what commands, evaluator and projections have led to.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
+mod proof;
+mod tables;
+mod world;
