@@ -74,40 +74,6 @@ pub async fn retry(
     Ok(done.rows_affected())
 }
 
-/// Gives up on the first parked event of a routing key and tries the later ones. Returns the
-/// number, within its partition, of the event that is skipped.
-pub async fn skip(
-    pool: &PgPool,
-    org: &str,
-    consumer: &str,
-    routing_key: &str,
-) -> Result<Option<i64>, sqlx::Error> {
-    let mut transaction = pool.begin().await?;
-    let skipped = sqlx::query_scalar(
-        "DELETE FROM bus.parked WHERE (consumer, version, partition, partition_number) =
-             (SELECT consumer, version, partition, partition_number FROM bus.parked
-              WHERE org_id = $1 AND consumer = $2 AND routing_key = $3
-              ORDER BY version DESC, partition_number LIMIT 1 FOR UPDATE)
-         RETURNING partition_number",
-    )
-    .bind(org)
-    .bind(consumer)
-    .bind(routing_key)
-    .fetch_optional(&mut *transaction)
-    .await?;
-    sqlx::query(
-        "UPDATE bus.parked SET retry = true
-         WHERE org_id = $1 AND consumer = $2 AND routing_key = $3",
-    )
-    .bind(org)
-    .bind(consumer)
-    .bind(routing_key)
-    .execute(&mut *transaction)
-    .await?;
-    transaction.commit().await?;
-    Ok(skipped)
-}
-
 /// What became of giving up one event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GivenUp {
