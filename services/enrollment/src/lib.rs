@@ -5,7 +5,9 @@
 
 mod bulk;
 mod convert;
+mod expirer;
 mod lookup;
 mod service;
 
+pub use expirer::{ENROLLMENT_EXPIRER, Expirer};
 pub use service::{EnrollmentService, enrollment_server};

@@ -217,16 +217,18 @@ impl Rpc for RateService {
         let command = command.map_err(|rejection| from_rejection(&rejection))?;
         let stream = StreamId::new(&call.context.org, STREAM);
         let respond = |outcome: &Outcome<Rates>| {
-            let days = outcome.events.iter().map(|event| match event {
-                RatesEvent::RatesPublished { days, .. } => days.len(),
-                RatesEvent::Unknown { .. } => 0,
+            let days = outcome.events.iter().flat_map(|event| match event {
+                RatesEvent::RatesPublished { days, .. } => days.as_slice(),
+                RatesEvent::Unknown { .. } => &[],
             });
-            let published: usize = days.sum();
+            let published_dates: Vec<String> = days.map(|day| day.date.to_string()).collect();
+            let published = published_dates.len();
             let count = |days: usize| u32::try_from(days).unwrap_or(u32::MAX);
             pb::PublishRatesResponse {
                 published_days: count(published),
                 unchanged_days: count(given.saturating_sub(published)),
                 consistency_token: token(outcome),
+                published_dates,
             }
         };
         self.commands

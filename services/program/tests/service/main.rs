@@ -1,0 +1,28 @@
+//! The services of orgs, programs and rates over a real connection, behind the real gate, on a
+//! real PostgreSQL.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by it")]
+
+mod orgs;
+mod programs;
+mod rates;
+
+use tierline_rpc::testing::TestServer;
+use tonic::service::Routes;
+
+/// The services without an org.
+async fn bare() -> TestServer {
+    TestServer::start(|commands| {
+        Routes::new(tierline_program::org_server(commands.clone()))
+            .add_service(tierline_program::program_server(commands.clone()))
+            .add_service(tierline_program::rate_server(commands))
+    })
+    .await
+}
+
+/// The services with the org `acme`.
+async fn start() -> TestServer {
+    let server = bare().await;
+    server.org().await;
+    server
+}
