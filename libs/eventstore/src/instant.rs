@@ -9,8 +9,19 @@ use sqlx::{Decode, Postgres, Type};
 /// 2000-01-01T00:00:00Z, from which PostgreSQL counts microseconds.
 const EPOCH: Timestamp = Timestamp::constant(946_684_800, 0);
 
-/// A point in time out of the database.
-pub(crate) struct Instant(pub(crate) Timestamp);
+/// A point in time out of the database: microseconds since 2000.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Instant(i64);
+
+impl Instant {
+    pub(crate) fn micros(self) -> i64 {
+        self.0
+    }
+
+    pub(crate) fn timestamp(self) -> Result<Timestamp, jiff::Error> {
+        EPOCH.checked_add(SignedDuration::from_micros(self.0))
+    }
+}
 
 impl Type<Postgres> for Instant {
     fn type_info() -> PgTypeInfo {
@@ -28,9 +39,6 @@ impl Decode<'_, Postgres> for Instant {
             return Err("a timestamp in text form; queries are prepared and give binary".into());
         }
         let bytes: [u8; 8] = value.as_bytes()?.try_into()?;
-        let micros = i64::from_be_bytes(bytes);
-        Ok(Self(
-            EPOCH.checked_add(SignedDuration::from_micros(micros))?,
-        ))
+        Ok(Self(i64::from_be_bytes(bytes)))
     }
 }

@@ -37,7 +37,7 @@ pub use cqrs_es::persist::{EventUpcaster, SemanticVersionEventUpcaster};
 pub use error::CommandError;
 pub use keys::{PARTITIONS, event_id, leaf_hash, partition_of, routing_hash, routing_key};
 pub use migrate::{Migration, MigrationError, Migrations};
-pub use pool::{DbError, connect, connect_for_search};
+pub use pool::{DbError, connect};
 pub use reader::{LogEvent, LogReader, MAX_READ, Place, ReadError};
 pub use runner::{
     BulkItem, CommandContext, Committed, ConsistencyPoint, Outcome, RequestKey, Runner,

@@ -28,7 +28,9 @@ pub(crate) struct Tail {
 }
 
 /// Reads the tails, each in the order of its sequence. The subquery keeps the planner on one
-/// index scan per stream, whatever the statistics say.
+/// index scan per stream, whatever the statistics say. The arrays stand in subqueries, which hides
+/// their length from it: otherwise a short array looks cheaper than the general plan and is planned
+/// anew each time, which takes longer than running it.
 pub(crate) async fn read_tails(
     connection: &mut PgConnection,
     tails: &[&Tail],
@@ -41,7 +43,8 @@ pub(crate) async fn read_tails(
         .collect();
     let rows = sqlx::query(
         "SELECT q.ord, e.sequence, e.event_type, e.event_version, e.payload
-         FROM unnest($1::text[], $2::text[], $3::bigint[]) WITH ORDINALITY AS q(t, id, after, ord)
+         FROM unnest((SELECT $1::text[]), (SELECT $2::text[]), (SELECT $3::bigint[]))
+             WITH ORDINALITY AS q(t, id, after, ord)
          CROSS JOIN LATERAL (
              SELECT sequence, event_type, event_version, payload FROM events
              WHERE aggregate_type = q.t AND aggregate_id = q.id AND sequence > q.after

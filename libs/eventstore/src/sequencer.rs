@@ -19,6 +19,9 @@ use crate::pool::bounded;
 pub const DEFAULT_BATCH: u32 = 4_000;
 /// How long one batch may take.
 const BATCH_TIMEOUT: Duration = Duration::from_secs(30);
+/// Rest after a batch that was not full. Without it a busy sequencer would number a handful of
+/// events at a time and take the processor from those who write them.
+const REST: Duration = Duration::from_millis(5);
 /// First pause after the outbox was found empty; doubled each time, up to [`IDLE_PAUSE`].
 const SHORT_PAUSE: Duration = Duration::from_millis(10);
 /// Pause of an idle sequencer, and after a failure. Appends of the same process cut it short.
@@ -127,15 +130,18 @@ impl Sequencer {
     pub async fn run(&self, stop: CancellationToken) {
         let mut pause = SHORT_PAUSE;
         while !stop.is_cancelled() {
-            pause = match self.run_once(self.batch).await {
+            match self.run_once(self.batch).await {
                 Ok(taken) if taken >= u64::from(self.batch) => continue,
-                Ok(0) => (pause * 2).min(IDLE_PAUSE),
-                Ok(_) => SHORT_PAUSE,
+                Ok(0) => pause = (pause * 2).min(IDLE_PAUSE),
+                Ok(_) => {
+                    pause = SHORT_PAUSE;
+                    tokio::time::sleep(REST).await;
+                }
                 Err(error) => {
                     tracing::warn!(%error, "the sequencer could not number events: {error}");
-                    IDLE_PAUSE
+                    pause = IDLE_PAUSE;
                 }
-            };
+            }
             tokio::select! {
                 () = self.wake.notified() => {}
                 () = tokio::time::sleep(pause) => {}

@@ -9,7 +9,7 @@ use tierline_domain::Claim;
 
 use super::failure::{AppendFailure, Broken, classify, culprits};
 use super::item::AppendItem;
-use super::statement::insert;
+use super::statement::{write, write_in};
 
 /// Most event rows in one statement.
 const MAX_ROWS: usize = 4_000;
@@ -56,7 +56,7 @@ pub(crate) async fn append_on(
     while let Some((batch, tries)) = work.pop_front() {
         let members: Vec<&AppendItem> = batch.iter().map(|index| items[*index]).collect();
         set(progress, &batch, || Progress::Sent);
-        let Err(error) = insert(connection, &members).await else {
+        let Err(error) = write(connection, &members).await else {
             set(progress, &batch, || Progress::Done(Ok(())));
             continue;
         };
@@ -235,7 +235,7 @@ pub async fn append_in(
     let all: Vec<&AppendItem> = items.iter().collect();
     for batch in keep_apart(&all) {
         let members: Vec<&AppendItem> = batch.iter().map(|index| all[*index]).collect();
-        insert(connection, &members)
+        write_in(connection, &members)
             .await
             .map_err(|error| match classify(&error) {
                 Broken::Stream => AppendInError::LostRace,

@@ -1,6 +1,7 @@
 //! The append: one statement, no lock, no notification, no transaction around it.
 
 mod batch;
+mod copy;
 mod failure;
 mod group;
 mod item;

@@ -7,9 +7,10 @@ use sqlx::encode::IsNull;
 use sqlx::error::BoxDynError;
 use sqlx::postgres::types::Oid;
 use sqlx::postgres::{PgArgumentBuffer, PgHasArrayType, PgTypeInfo};
-use sqlx::{Encode, PgConnection, Postgres, Type};
+use sqlx::{Connection, Encode, PgConnection, Postgres, Type};
 use uuid::Uuid;
 
+use super::copy;
 use super::item::AppendItem;
 
 /// JSON text that goes to the server unchanged, as type `json`.
@@ -157,10 +158,47 @@ impl<'a> ClaimColumns<'a> {
     }
 }
 
-/// Writes all items in one statement: all of them or none.
-pub(crate) async fn insert(
+/// Writes all items: all of them or none. One statement, or one transaction where the rows are so
+/// many that copying them is worth it.
+pub(super) async fn write(
     connection: &mut PgConnection,
     items: &[&AppendItem],
+) -> Result<(), sqlx::Error> {
+    if items.iter().map(|item| item.rows.len()).sum::<usize>() < copy::MIN_ROWS {
+        return insert(connection, items, true).await;
+    }
+    let mut transaction = connection.begin().await?;
+    let written = write_in(&mut transaction, items).await;
+    match written {
+        Ok(()) => transaction.commit().await,
+        Err(error) => {
+            // The connection is needed in a clean state to find out who is to blame. If this
+            // fails, so does the next statement; the answer stays what it is.
+            if let Err(rollback) = transaction.rollback().await {
+                tracing::debug!(%rollback, "rollback failed: {rollback}");
+            }
+            Err(error)
+        }
+    }
+}
+
+/// Writes all items in the transaction that is open.
+pub(super) async fn write_in(
+    connection: &mut PgConnection,
+    items: &[&AppendItem],
+) -> Result<(), sqlx::Error> {
+    if items.iter().map(|item| item.rows.len()).sum::<usize>() < copy::MIN_ROWS {
+        return insert(connection, items, true).await;
+    }
+    copy::copy(connection, items).await?;
+    insert(connection, items, false).await
+}
+
+/// Writes all items in one statement; without their events if those are written already.
+async fn insert(
+    connection: &mut PgConnection,
+    items: &[&AppendItem],
+    with_events: bool,
 ) -> Result<(), sqlx::Error> {
     let mut events = EventColumns::default();
     let mut taken = ClaimColumns::default();
@@ -168,7 +206,9 @@ pub(crate) async fn insert(
     let (mut org, mut id) = (Vec::new(), Vec::new());
     let (mut hash, mut response) = (Vec::<&[u8]>::new(), Vec::<&[u8]>::new());
     for item in items {
-        events.push(item);
+        if with_events {
+            events.push(item);
+        }
         for receipt in &item.receipts {
             org.push(item.org.as_str());
             id.push(receipt.request_id.as_str());

@@ -8,8 +8,8 @@ use tierline_domain::{Entity, Rejection, StreamId};
 use tokio::time::Instant;
 
 use super::{
-    CommandContext, Committed, Outcome, Prepared, Runner, check_org, conflict, fold, prepare,
-    replay,
+    CommandContext, Committed, Origin, Outcome, Prepared, Runner, check_org, conflict, fold,
+    prepare, replay,
 };
 use crate::append::{AppendFailure, AppendItem, NewReceipt};
 use crate::codec::RawEvent;
@@ -72,6 +72,8 @@ struct Group<A: Entity> {
 struct Bulk<'a, A: Entity, R> {
     runner: &'a Runner,
     context: &'a CommandContext,
+    /// The metadata of commands without a request id of their own.
+    metadata: Arc<str>,
     items: &'a [BulkItem<A>],
     respond: R,
     answers: Vec<Option<Answer<A>>>,
@@ -99,9 +101,12 @@ impl Runner {
         A::Command: Clone + Sync,
         R: Fn(usize, &Outcome<A>) -> Vec<u8> + Send + Sync,
     {
+        let mut without_request = context.clone();
+        without_request.request_id = None;
         let mut bulk = Bulk {
             runner: self,
             context,
+            metadata: without_request.metadata(),
             answers: items.iter().map(|_| None).collect(),
             items: &items,
             respond,
@@ -244,13 +249,13 @@ where
                     continue;
                 }
             };
-            let context = self.context_of(item);
-            match prepare(&context, &group.stream, version, next, decision, routing) {
+            let origin = self.origin(item);
+            match prepare(&origin, &group.stream, (version, routing), next, decision) {
                 Ok(Prepared { outcome, item }) => {
                     state = Arc::clone(&outcome.state);
                     claims = state.claims();
                     version = outcome.version;
-                    self.take(group, index, &context, outcome, item);
+                    self.take(group, index, outcome, item);
                 }
                 Err(error) => self.answers[index] = Some(Err(error)),
             }
@@ -258,6 +263,17 @@ where
         if let Some(append) = group.append.take() {
             let (taken, released) = fold::difference(claims_before, claims);
             group.append = Some(append.with_claims(taken, released));
+        }
+    }
+
+    fn origin(&self, item: &BulkItem<A>) -> Origin<'_> {
+        let metadata = match item.request {
+            Some(_) => self.context_of(item).metadata(),
+            None => Arc::clone(&self.metadata),
+        };
+        Origin {
+            org: &self.context.org,
+            metadata,
         }
     }
 
@@ -276,15 +292,14 @@ where
         &mut self,
         group: &mut Group<A>,
         index: usize,
-        context: &CommandContext,
         outcome: Outcome<A>,
         mut item: AppendItem,
     ) {
         let response = (self.respond)(index, &outcome);
-        if let Some(id) = &context.request_id {
+        if let Some(request) = &self.items[index].request {
             item = item.with_receipt(NewReceipt {
-                request_id: id.clone(),
-                request_hash: context.request_hash,
+                request_id: request.id.clone(),
+                request_hash: request.hash,
                 response: response.clone(),
             });
         }

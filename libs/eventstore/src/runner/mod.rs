@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tierline_domain::{Claim, Entity, Kind, OrgId, Rejection, Routing, StreamId};
+use tierline_domain::{Entity, Kind, OrgId, Rejection, Routing, StreamId};
 use tokio::time::{Instant, timeout_at};
 
 pub use bulk::{BulkItem, RequestKey};
@@ -161,15 +161,12 @@ impl Runner {
                 return refused.map(Attempt::Done);
             }
         };
-        let prepared = prepare(
-            context,
-            stream,
-            version,
-            folded.state,
-            decision,
-            routing_before,
-        )?;
-        let Prepared { outcome, item } = prepared;
+        let origin = Origin {
+            org: &context.org,
+            metadata: context.metadata(),
+        };
+        let before = (version, routing_before);
+        let Prepared { outcome, item } = prepare(&origin, stream, before, folded.state, decision)?;
         let response = respond(&outcome);
         let item = match &context.request_id {
             Some(id) => item.with_receipt(NewReceipt {
@@ -335,14 +332,21 @@ struct Prepared<A: Entity> {
     item: AppendItem,
 }
 
+/// Where events come from.
+struct Origin<'a> {
+    org: &'a OrgId,
+    metadata: Arc<str>,
+}
+
+/// `before`: version and routing of the stream before the command.
 fn prepare<A: Entity>(
-    context: &CommandContext,
+    origin: &Origin<'_>,
     stream: &StreamId,
-    version: u64,
+    before: (u64, Option<Routing>),
     state: A,
     decision: fold::Decision<A>,
-    routing_before: Option<Routing>,
 ) -> Result<Prepared<A>, CommandError> {
+    let (version, routing_before) = before;
     let routing = match (
         state.routing().or(routing_before),
         decision.events.is_empty(),
@@ -355,46 +359,38 @@ fn prepare<A: Entity>(
             return Err(CommandError::Internal(text.into()));
         }
     };
-    let item = append_item(context, stream, version, &routing, &decision)?;
+    let fold::Decision {
+        events,
+        taken,
+        released,
+    } = decision;
+    let (org, metadata) = (origin.org.clone(), &origin.metadata);
+    let item = AppendItem::of::<A>(stream.clone(), org, &routing, version, &events, metadata)
+        .map_err(|error| CommandError::Internal(Box::new(error)))?
+        .with_claims(taken, released);
     let outcome = Outcome {
         stream: stream.clone(),
-        last_event: point(context, &item),
+        last_event: point(&item),
         version: item.version(),
         state: Arc::new(state),
-        events: decision.events,
+        events,
     };
     Ok(Prepared { outcome, item })
 }
 
-fn append_item<A: Entity>(
-    context: &CommandContext,
-    stream: &StreamId,
-    version: u64,
-    routing: &Routing,
-    decision: &fold::Decision<A>,
-) -> Result<AppendItem, CommandError> {
-    let (org, metadata) = (context.org.clone(), context.metadata());
-    let item = AppendItem::of::<A>(
-        stream.clone(),
-        org,
-        routing,
-        version,
-        &decision.events,
-        &metadata,
-    )
-    .map_err(|error| CommandError::Internal(Box::new(error)))?;
-    let copy = |claims: &Vec<Claim>| claims.clone();
-    Ok(item.with_claims(copy(&decision.taken), copy(&decision.released)))
-}
-
-fn point(context: &CommandContext, item: &AppendItem) -> Option<ConsistencyPoint> {
-    let version = item.version();
-    let sequence = i64::try_from(version)
-        .ok()
-        .filter(|sequence| *sequence > 0)?;
+fn point(item: &AppendItem) -> Option<ConsistencyPoint> {
+    let event_id = match item.rows.last() {
+        Some(row) => row.event_id,
+        None => {
+            let sequence = i64::try_from(item.version())
+                .ok()
+                .filter(|sequence| *sequence > 0)?;
+            keys::event_id(item.aggregate_type, item.stream.as_str(), sequence)
+        }
+    };
     Some(ConsistencyPoint {
-        org: context.org.clone(),
-        event_id: keys::event_id(item.aggregate_type, item.stream.as_str(), sequence),
+        org: item.org.clone(),
+        event_id,
         partition: u8::try_from(item.partition).ok(),
     })
 }

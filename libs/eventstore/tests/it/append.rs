@@ -90,6 +90,65 @@ async fn one_bad_item_of_each_kind_fails_alone_and_for_its_own_reason() {
 }
 
 #[tokio::test]
+async fn in_a_batch_of_thousands_a_bad_item_of_each_kind_fails_alone() {
+    let world = World::new().await;
+    let first = [
+        item("raced", 0),
+        item("asked", 0).with_receipt(receipt("r-1")),
+        item("owner", 0).with_claims(vec![claim("a.example")], vec![]),
+    ];
+    for outcome in world.store.append_many(&first).await {
+        outcome.unwrap();
+    }
+    let mut many: Vec<AppendItem> = (0..3_000).map(|n| item(&format!("s-{n}"), 0)).collect();
+    many[700] = item("raced", 0);
+    many[1_400] = item("wants", 0).with_claims(vec![claim("a.example")], vec![]);
+    many[2_100] = item("again", 0).with_receipt(receipt("r-1"));
+    many[2_800] = item("fresh", 0)
+        .with_receipt(receipt("r-2"))
+        .with_claims(vec![claim("b.example")], vec![]);
+    let outcomes = world.store.append_many(&many).await;
+    for (n, outcome) in outcomes.iter().enumerate() {
+        match n {
+            700 => assert!(
+                matches!(outcome, Err(AppendFailure::LostRace)),
+                "{outcome:?}"
+            ),
+            1_400 => assert!(
+                matches!(outcome, Err(AppendFailure::ClaimTaken(_))),
+                "{outcome:?}"
+            ),
+            2_100 => {
+                assert!(
+                    matches!(outcome, Err(AppendFailure::DuplicateRequest(_))),
+                    "{outcome:?}"
+                );
+            }
+            _ => assert!(outcome.is_ok(), "{n}: {outcome:?}"),
+        }
+    }
+    assert_eq!(world.count("SELECT count(*) FROM events").await, 3_000);
+    assert_eq!(world.count("SELECT count(*) FROM outbox").await, 3_000);
+    assert_eq!(world.count("SELECT count(*) FROM claims").await, 2);
+    assert_eq!(world.count("SELECT count(*) FROM receipts").await, 2);
+    // What was copied is what would have been inserted.
+    world.sequencer.drain().await.unwrap();
+    let events = world.reader.read_positions(0, 10_000).await.unwrap();
+    assert_eq!(events.len(), 3_000);
+    assert!(events.iter().all(|event| event.is_intact()));
+    let age = |event: &tierline_eventstore::LogEvent| {
+        jiff::Timestamp::now()
+            .duration_since(event.recorded_at)
+            .abs()
+    };
+    assert!(
+        events
+            .iter()
+            .all(|event| age(event) < jiff::SignedDuration::from_mins(5))
+    );
+}
+
+#[tokio::test]
 async fn a_payload_that_the_database_refuses_fails_alone() {
     let world = World::new().await;
     let broken = NewEvent {
