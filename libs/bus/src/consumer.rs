@@ -96,6 +96,9 @@ pub struct Options {
     pub force: bool,
     /// Longest time for one batch, commit included.
     pub deadline: Duration,
+    /// Where heartbeats get their connection, so that they get through when the pool of the
+    /// consumer is busy. Absent: that pool.
+    pub heartbeats: Option<PgPool>,
 }
 
 impl Default for Options {
@@ -106,6 +109,7 @@ impl Default for Options {
             patience: Duration::from_secs(2),
             force: false,
             deadline: Duration::from_secs(60),
+            heartbeats: None,
         }
     }
 }
@@ -188,7 +192,8 @@ impl<H: Handler, F: Feed> Consumer<H, F> {
         let Some(held) = self.acquire(leases, cancel).await? else {
             return Ok(());
         };
-        let heart = heartbeat(leases.clone(), self.pool.clone(), cancel.child_token());
+        let pool = self.options.heartbeats.as_ref().unwrap_or(&self.pool).clone();
+        let heart = heartbeat(leases.clone(), pool, cancel.child_token());
         let mut failures = 0;
         while !cancel.is_cancelled() {
             match self.work(&held, cancel, &mut failures).await {

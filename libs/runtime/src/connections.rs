@@ -21,6 +21,8 @@ pub enum Purpose {
     Projector,
     /// Answers to questions.
     Queries,
+    /// Consumers that answer events with commands.
+    Reactions,
     /// Heartbeats of leases, which must get through when everything else is busy.
     Heartbeat,
     /// Health checks and start-up.
@@ -28,12 +30,13 @@ pub enum Purpose {
 }
 
 impl Purpose {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::Commands,
         Self::Log,
         Self::Evaluator,
         Self::Projector,
         Self::Queries,
+        Self::Reactions,
         Self::Heartbeat,
         Self::Housekeeping,
     ];
@@ -45,6 +48,7 @@ impl Purpose {
             Self::Evaluator => "tier-evaluator",
             Self::Projector => "projector",
             Self::Queries => "queries",
+            Self::Reactions => "reactions",
             Self::Heartbeat => "heartbeats",
             Self::Housekeeping => "housekeeping",
         }
@@ -143,6 +147,7 @@ impl Budget {
             Purpose::Evaluator => if_any(targets.has(Target::TierEvaluator), sizes.consumers),
             Purpose::Projector => if_any(targets.has(Target::Projector), sizes.consumers),
             Purpose::Queries => if_any(targets.has(Target::Query), sizes.queries),
+            Purpose::Reactions => if_any(targets.has(Target::Enrollment), 2),
             Purpose::Heartbeat => if_any(targets.any(Target::follows_the_log), 1),
             Purpose::Housekeeping => 1,
         });

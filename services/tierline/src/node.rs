@@ -11,6 +11,7 @@ use anyhow::Context;
 use jiff::Timestamp;
 use sqlx::PgPool;
 use tierline_bus::{Consumer, LogFeed, Options, Progress, TIER_EVALUATOR, Waiter};
+use tierline_enrollment::{ENROLLMENT_EXPIRER, Expirer};
 use tierline_eventstore::{
     Codec, EventStore, Heads, LogReader, Migrations, Runner, Sequencer, StoreOptions, maintenance,
 };
@@ -162,6 +163,7 @@ impl Node {
         let heads = node.sequence(&targets, &store, &mut pools).await?;
         let progress = Arc::new(Progress::default());
         let consuming = Options {
+            heartbeats: Some(pools.of(Purpose::Heartbeat).await?),
             force: options.alone,
             patience: Duration::from_secs(if heads.is_some() { 10 } else { 1 }),
             ..Options::default()
@@ -273,6 +275,18 @@ impl Node {
                 .run(stop)
             });
         }
+        if targets.has(Target::Enrollment) {
+            // Its commands run on the pool of commands; it holds a connection of its own meanwhile.
+            let pool = pools.of(Purpose::Reactions).await?;
+            let (store, heads) = (store.clone(), heads.cloned());
+            let options = options.clone();
+            self.keep(ENROLLMENT_EXPIRER.name, move |stop| {
+                let expirer = Expirer::new(Commands::new(Runner::new(store.clone())));
+                let feed = LogFeed::new(LogReader::new(pool.clone()), heads.clone());
+                Consumer::new(ENROLLMENT_EXPIRER, pool.clone(), feed, expirer, options.clone())
+                    .run(stop)
+            });
+        }
         if targets.has(Target::Projector) {
             let pool = pools.of(Purpose::Projector).await?;
             for name in tierline_projector::NAMES {
@@ -282,7 +296,7 @@ impl Node {
                     let found =
                         tierline_projector::consumers(&pool, heads.as_ref(), &progress, &options)
                             .into_iter()
-                            .find(|projection| projection.id().name.ends_with(name));
+                            .find(|projection| projection.model() == name);
                     async move {
                         match found {
                             Some(projection) => projection.run(stop).await,
