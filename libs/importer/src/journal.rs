@@ -8,6 +8,7 @@ use std::io::{self, BufRead, BufReader, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::plan::{CheckedPlan, Item};
 
@@ -58,6 +59,8 @@ struct Mark {
     done: u64,
     key: String,
     hash: String,
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    state: Value,
 }
 
 /// An open journal.
@@ -66,6 +69,7 @@ pub struct Journal {
     path: PathBuf,
     file: File,
     done: u64,
+    state: Value,
 }
 
 impl Journal {
@@ -91,7 +95,12 @@ impl Journal {
             .truncate(false)
             .open(path)
             .map_err(failed)?;
-        let (good, found, done) = read(&file).map_err(failed)?;
+        let Found {
+            good,
+            head: found,
+            done,
+            state,
+        } = read(&file).map_err(failed)?;
         let mut journal = match found {
             None if good == 0 && file.metadata().map_err(failed)?.len() > 0 => {
                 return Err(JournalError::Unreadable {
@@ -102,6 +111,7 @@ impl Journal {
                 path: path.to_owned(),
                 file,
                 done: 0,
+                state: Value::Null,
             },
             Some(known) => {
                 let what = if known.file != head.file {
@@ -124,6 +134,7 @@ impl Journal {
                     path: path.to_owned(),
                     file,
                     done,
+                    state,
                 });
             }
         };
@@ -137,11 +148,25 @@ impl Journal {
         self.done
     }
 
+    /// What was noted with that record; `Null` where nothing was.
+    pub fn state(&self) -> &Value {
+        &self.state
+    }
+
     /// Notes that all records up to this one are answered. Going back is ignored.
     ///
     /// # Errors
     /// The file cannot be written.
     pub fn mark(&mut self, item: &Item) -> Result<(), JournalError> {
+        self.mark_with(item, Value::Null)
+    }
+
+    /// The same with something of the caller's own, such as what was counted so far. Its JSON form
+    /// must stay below 60,000 bytes; a longer mark is not understood later and counts as torn.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn mark_with(&mut self, item: &Item, state: Value) -> Result<(), JournalError> {
         if item.ordinal <= self.done {
             return Ok(());
         }
@@ -149,9 +174,11 @@ impl Journal {
             done: item.ordinal,
             key: item.key.clone(),
             hash: item.content_hash.to_string(),
+            state,
         };
         self.append(&mark)?;
         self.done = item.ordinal;
+        self.state = mark.state;
         Ok(())
     }
 
@@ -166,28 +193,41 @@ impl Journal {
     }
 }
 
-// Length of the readable part, its head and its last mark.
-fn read(file: &File) -> io::Result<(u64, Option<Head>, u64)> {
+// What a journal says.
+#[derive(Default)]
+struct Found {
+    /// Length of the readable part.
+    good: u64,
+    head: Option<Head>,
+    done: u64,
+    state: Value,
+}
+
+fn read(file: &File) -> io::Result<Found> {
     let mut reader = BufReader::new(file);
-    let (mut good, mut head, mut done) = (0_u64, None, 0_u64);
+    let mut found = Found::default();
     loop {
         let mut line = Vec::new();
         let mut limited = io::Read::take(&mut reader, MAX_LINE);
         let length = limited.read_until(b'\n', &mut line)?;
         if length == 0 || line.last() != Some(&b'\n') {
-            return Ok((good, head, done));
+            return Ok(found);
         }
-        if head.is_none() {
+        if found.head.is_none() {
             match serde_json::from_slice(&line) {
-                Ok(found) => head = Some(found),
-                Err(_) => return Ok((good, None, 0)),
+                Ok(head) => found.head = Some(head),
+                Err(_) => return Ok(found),
             }
         } else {
             match serde_json::from_slice::<Mark>(&line) {
-                Ok(mark) => done = done.max(mark.done),
-                Err(_) => return Ok((good, head, done)),
+                Ok(mark) if mark.done >= found.done => {
+                    found.done = mark.done;
+                    found.state = mark.state;
+                }
+                Ok(_) => {}
+                Err(_) => return Ok(found),
             }
         }
-        good += length as u64;
+        found.good += length as u64;
     }
 }

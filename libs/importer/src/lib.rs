@@ -32,4 +32,4 @@ pub use mapping::{Kind, Mapping};
 pub use plan::{CheckedPlan, ImportPlan, Item, Items, Observer, Options, Progress, Step, Summary};
 pub use reader::Limits;
 pub use record::{CertificationRow, ContentHash, DealRow, PartnerRow, RateDay, Record};
-pub use results::{Outcome, ResultFormat, ResultWriter, RowRef, RowResult};
+pub use results::{Outcome, ResultFormat, ResultWriter, RowRef, RowResult, Stored};

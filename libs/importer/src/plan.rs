@@ -54,6 +54,11 @@ pub trait Observer {
         let _ = progress;
     }
 
+    /// Called for every record, before its rows.
+    fn record(&mut self, key: &str, record: &Record) {
+        let _ = (key, record);
+    }
+
     /// Called for every row. Rows of a group come when the group is complete.
     fn row(&mut self, result: &RowResult) {
         let _ = result;
@@ -87,7 +92,7 @@ impl Summary {
     fn note(&mut self, result: &RowResult) {
         self.rows += 1;
         match &result.outcome {
-            Outcome::Ok { .. } | Outcome::Unchanged => self.ok += 1,
+            Outcome::Ok { .. } | Outcome::Stored { .. } | Outcome::Unchanged => self.ok += 1,
             Outcome::Skipped { reason } => {
                 self.skipped += 1;
                 let known = self.skip_reasons.contains_key(reason);
@@ -141,6 +146,10 @@ impl Item {
             key: self.key.clone(),
             outcome: match outcome {
                 Outcome::Ok { note: None } => Outcome::Ok {
+                    note: row.note.clone(),
+                },
+                Outcome::Stored { how, note: None } => Outcome::Stored {
+                    how: *how,
                     note: row.note.clone(),
                 },
                 other => other.clone(),
@@ -217,8 +226,11 @@ impl ImportPlan {
         let mut count = 0_u64;
         while let Some(step) = steps.advance()? {
             match step {
-                Made::Record { rows, key, .. } => {
+                Made::Record {
+                    rows, key, record, ..
+                } => {
                     summary.records += 1;
+                    observer.record(&key, &record);
                     for row in rows {
                         let outcome = Outcome::Ok { note: row.note };
                         let result = RowResult {

@@ -25,6 +25,13 @@ pub enum Outcome {
         /// What is worth knowing, such as the other rows of the same record.
         note: Option<String>,
     },
+    /// The record was sent and written. Set by whoever sends the records.
+    Stored {
+        /// What that meant.
+        how: Stored,
+        /// What is worth knowing, such as the other rows of the same record.
+        note: Option<String>,
+    },
     /// The record was there already, with the same content. Set by whoever sends the records.
     Unchanged,
     /// The row was left out on purpose.
@@ -43,11 +50,27 @@ pub enum Outcome {
     },
 }
 
+/// How a record was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stored {
+    /// It was not there before.
+    Created,
+    /// It was there and differed.
+    Updated,
+    /// Rates of a day that were new or differed.
+    Published,
+}
+
 impl Outcome {
     /// The name in the results file.
     pub fn as_str(&self) -> &'static str {
         match self {
             Self::Ok { .. } => "ok",
+            Self::Stored { how, .. } => match how {
+                Stored::Created => "created",
+                Stored::Updated => "updated",
+                Stored::Published => "published",
+            },
             Self::Unchanged => "unchanged",
             Self::Skipped { .. } => "skipped",
             Self::Rejected { .. } => "rejected",
@@ -113,7 +136,9 @@ struct Line<'a> {
 impl<'a> Line<'a> {
     fn of(result: &'a RowResult) -> Self {
         let (field, text, allowed) = match &result.outcome {
-            Outcome::Ok { note } => ("", note.as_deref().unwrap_or_default(), ""),
+            Outcome::Ok { note } | Outcome::Stored { note, .. } => {
+                ("", note.as_deref().unwrap_or_default(), "")
+            }
             Outcome::Unchanged => ("", "", ""),
             Outcome::Skipped { reason } => ("", reason.as_str(), ""),
             Outcome::Rejected {
@@ -165,6 +190,18 @@ impl<W: Write> ResultWriter<W> {
             }
         };
         Ok(Self { inner })
+    }
+
+    /// Goes on in a results file that has its header already.
+    pub fn append(writer: W, format: ResultFormat) -> Self {
+        let inner = match format {
+            ResultFormat::JsonLines => Form::JsonLines(writer),
+            ResultFormat::Csv => {
+                let mut csv = csv::WriterBuilder::new();
+                Form::Csv(Box::new(csv.has_headers(false).from_writer(writer)))
+            }
+        };
+        Self { inner }
     }
 
     /// Writes one result.

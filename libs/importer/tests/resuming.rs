@@ -49,7 +49,8 @@ fn reading_goes_on_after_the_last_answered_record() {
         });
     let all: Vec<_> = items.by_ref().collect();
     journal.mark(&all[0]).unwrap();
-    journal.mark(&all[1]).unwrap();
+    let counted = serde_json::json!({"created": 2});
+    journal.mark_with(&all[1], counted.clone()).unwrap();
     journal.mark(&all[0]).unwrap();
     drop(journal);
     // A crash tears the last line.
@@ -59,7 +60,7 @@ fn reading_goes_on_after_the_last_answered_record() {
         .unwrap();
     torn.write_all(b"{\"done\":3,\"ke").unwrap();
     let mut journal = Journal::open(&journal_file, &plan, "here/org").unwrap();
-    assert_eq!(journal.done(), 2);
+    assert_eq!((journal.done(), journal.state()), (2, &counted));
     let rest: Vec<_> = plan
         .items(journal.done())
         .unwrap()

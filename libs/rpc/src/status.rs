@@ -219,6 +219,16 @@ pub fn reason_of(status: &Status) -> Option<String> {
     status.get_details_error_info().map(|info| info.reason)
 }
 
+/// The violated fields of a refused request, each with what is wrong.
+pub fn violations(status: &Status) -> Vec<(String, String)> {
+    let bad = status.get_details_bad_request();
+    let fields = bad.map(|bad| bad.field_violations).unwrap_or_default();
+    fields
+        .into_iter()
+        .map(|violation| (violation.field, violation.description))
+        .collect()
+}
+
 /// A status as text for a person: what is wrong, every field, and what to do about it.
 pub fn describe(status: &Status) -> String {
     let details = status.get_error_details();
