@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::{PgPool, Row};
+use tierline_telemetry::metrics;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -108,7 +109,11 @@ impl Sequencer {
             }
             newer
         });
-        Ok(u64::try_from(taken).unwrap_or_default())
+        let taken = u64::try_from(taken).unwrap_or_default();
+        if taken > 0 {
+            metrics::sequencer_numbered(taken);
+        }
+        Ok(taken)
     }
 
     /// Numbers everything that is committed by now.

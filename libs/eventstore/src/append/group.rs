@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use sqlx::pool::PoolConnection;
 use sqlx::{PgPool, Postgres};
+use tierline_telemetry::metrics;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
 
@@ -136,6 +137,8 @@ impl Work<Job> for Writer {
             let items: Vec<&AppendItem> = jobs.iter().map(|job| &job.item).collect();
             let deadline = Instant::now() + self.commit_timeout;
             let outcomes = self.write(&items, deadline, slot).await;
+            let events = items.iter().map(|item| item.rows.len()).sum();
+            metrics::group_committed(items.len(), events);
             for (job, outcome) in jobs.into_iter().zip(outcomes) {
                 // A caller that is gone does not want to know.
                 let _ = job.reply.send(outcome);

@@ -8,6 +8,9 @@ use uuid::Uuid;
 
 use crate::keys;
 
+/// Room for a payload of ordinary size.
+const PAYLOAD: usize = 512;
+
 /// An event on its way into the log.
 #[derive(Debug, Clone)]
 pub struct NewEvent {
@@ -30,10 +33,12 @@ impl NewEvent {
         event: &E,
         metadata: &Arc<str>,
     ) -> Result<Self, serde_json::Error> {
+        let mut payload = Vec::with_capacity(PAYLOAD);
+        serde_json::to_writer(&mut payload, event)?;
         Ok(Self {
             event_type: event.event_type(),
             event_version: event.event_version(),
-            payload: serde_json::to_string(event)?,
+            payload: String::from_utf8(payload).map_err(serde::ser::Error::custom)?,
             metadata: Arc::clone(metadata),
         })
     }

@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use futures::StreamExt;
 use tierline_domain::{Entity, Rejection, StreamId};
+use tierline_telemetry::metrics;
 use tokio::time::Instant;
 
 use super::{
-    CommandContext, Committed, Origin, Outcome, Prepared, Runner, check_org, conflict, fold,
-    prepare, replay,
+    CommandContext, Committed, Origin, Outcome, Prepared, Runner, check_org, conflict, ending,
+    fold, prepare, replay,
 };
 use crate::append::{AppendFailure, AppendItem, NewReceipt};
 use crate::codec::RawEvent;
@@ -101,6 +102,7 @@ impl Runner {
         A::Command: Clone + Sync,
         R: Fn(usize, &Outcome<A>) -> Vec<u8> + Send + Sync,
     {
+        let started = Instant::now();
         let mut without_request = context.clone();
         without_request.request_id = None;
         let mut bulk = Bulk {
@@ -122,6 +124,9 @@ impl Runner {
         }
         bulk.settle_refused().await;
         bulk.settle_unknown().await;
+        for answer in bulk.answers.iter().flatten() {
+            metrics::command_finished(A::TYPE, ending(answer), started.elapsed());
+        }
         bulk.run_alone().await;
         let missing = || Err(CommandError::Internal("a command was left out".into()));
         bulk.answers

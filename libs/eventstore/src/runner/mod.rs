@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tierline_domain::{Entity, Kind, OrgId, Rejection, Routing, StreamId};
+use tierline_telemetry::metrics::{self, CommandOutcome};
 use tokio::time::{Instant, timeout_at};
 
 pub use bulk::{BulkItem, RequestKey};
@@ -86,6 +87,24 @@ impl Runner {
     /// See [`CommandError`]. A lost race is retried a few times, unless the caller named an
     /// expected version.
     pub async fn execute<A, R>(
+        &self,
+        context: &CommandContext,
+        stream: &StreamId,
+        command: A::Command,
+        respond: R,
+    ) -> Result<Committed<A>, CommandError>
+    where
+        A: Entity,
+        A::Command: Clone,
+        R: Fn(&Outcome<A>) -> Vec<u8> + Send + Sync,
+    {
+        let started = Instant::now();
+        let done = self.carry_out(context, stream, command, respond).await;
+        metrics::command_finished(A::TYPE, ending(&done), started.elapsed());
+        done
+    }
+
+    async fn carry_out<A, R>(
         &self,
         context: &CommandContext,
         stream: &StreamId,
@@ -282,6 +301,19 @@ impl Runner {
             );
         }
         found
+    }
+}
+
+fn ending<A: Entity>(done: &Result<Committed<A>, CommandError>) -> CommandOutcome {
+    match done {
+        Ok(committed) if committed.is_replay() => CommandOutcome::Repeated,
+        Ok(_) => CommandOutcome::Done,
+        Err(CommandError::Rejected(rejection)) if rejection.kind == Kind::Conflict => {
+            CommandOutcome::LostRace
+        }
+        Err(CommandError::Rejected(_)) => CommandOutcome::Rejected,
+        Err(CommandError::UnknownOutcome { .. }) => CommandOutcome::Unknown,
+        Err(_) => CommandOutcome::Failed,
     }
 }
 
