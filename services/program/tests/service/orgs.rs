@@ -177,6 +177,17 @@ async fn the_clock_of_a_sandbox_moves_forward_only() {
         .into_inner()
         .org;
     assert_eq!(org.unwrap().today_date, "2014-05-13");
+}
+
+#[tokio::test]
+async fn a_clock_needs_to_be_told_where_to_go() {
+    let server = bare().await;
+    let mut orgs = orgs(&server);
+    let sandbox = pb::CreateOrgRequest {
+        sandbox_start_date: "2014-01-01".to_owned(),
+        ..create()
+    };
+    orgs.create_org(sandbox).await.unwrap();
     for (to, field) in [
         (Some(To::ToDate("soon".to_owned())), "to_date"),
         (
