@@ -39,6 +39,7 @@ type Run = Box<
 
 /// A projection that has not started yet.
 pub struct Projection {
+    model: &'static str,
     id: ConsumerId,
     run: Run,
 }
@@ -52,6 +53,11 @@ impl std::fmt::Debug for Projection {
 }
 
 impl Projection {
+    /// Name of its read model, one of [`crate::NAMES`].
+    pub fn model(&self) -> &'static str {
+        self.model
+    }
+
     /// Which consumer it is.
     pub fn id(&self) -> ConsumerId {
         self.id
@@ -102,6 +108,7 @@ fn projection<M: Model>(
     let run: Run =
         Box::new(move |cancel| Box::pin(keep::<M>(pool, heads, progress, options, cancel)));
     Some(Projection {
+        model: M::NAME,
         id: M::CONSUMER,
         run,
     })
