@@ -99,6 +99,18 @@ impl ClientFlags {
         Ok(InterceptedService::new(channel, Bearer(bearer)))
     }
 
+    /// The address to which [`ClientFlags::connect`] goes; empty where none is known.
+    ///
+    /// # Errors
+    /// When the client file is there and cannot be read.
+    pub fn server(&self) -> anyhow::Result<String> {
+        let known = |file: ClientFile| file.address;
+        match &self.address {
+            Some(address) => Ok(address.clone()),
+            None => Ok(ClientFile::read(&client_file()?)?.map(known).unwrap_or_default()),
+        }
+    }
+
     fn token(&self, local: Option<&ClientFile>) -> anyhow::Result<String> {
         if let Ok(token) = std::env::var("TIERLINE_TOKEN") {
             return Ok(token);
