@@ -20,8 +20,6 @@ pub mod org_clock;
 pub mod paging;
 pub mod partners;
 pub mod status;
-#[cfg(feature = "testing")]
-pub mod testing;
 
 pub use auth::{AuthSettings, Verifier};
 pub use caller::{Caller, Role};

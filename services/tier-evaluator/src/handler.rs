@@ -20,7 +20,7 @@ use crate::store::{self, PartnerKey};
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
 /// Most of what is kept in memory of partners, in entries; see [`PartnerState::weight`].
-const MAX_WEIGHT: usize = 200_000;
+const MAX_WEIGHT: usize = 400_000;
 
 /// What the evaluator keeps between batches. All of it can be read back from the database.
 #[derive(Default)]

@@ -95,7 +95,8 @@ fn split(keys: &[PartnerKey]) -> (Vec<&str>, Vec<&str>) {
         .unzip()
 }
 
-/// What is known of, and the enrollments of, the given partners; a partner without rows comes back empty.
+/// What is known of the given partners, with their enrollments; a partner without rows comes back
+/// empty.
 pub(crate) async fn load_partners(
     connection: &mut PgConnection,
     keys: &[PartnerKey],

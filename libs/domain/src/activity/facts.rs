@@ -185,7 +185,7 @@ impl DealRecord {
             id: id.to_owned(),
             version,
             state: self.state.as_str().to_owned(),
-            // One way to write each number, so that a fact has the same bytes however it came to be.
+            // One way to write each number: a fact has the same bytes however it came to be.
             amount: self
                 .net_amount()
                 .map(|net| Money::new(net.amount.normalize(), net.currency)),

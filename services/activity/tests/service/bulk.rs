@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use tierline_proto::activity::v1 as pb;
 use tierline_proto::activity::v1::deal_service_client::DealServiceClient;
 use tierline_proto::common::v1::{RowOutcome, RowResult, RowResults};
-use tierline_rpc::testing::{TestServer, acme, assert_refused, refusal};
+use tierline_rpc_testkit::{TestServer, acme, assert_refused, refusal};
 use tierline_rpc::{Role, consistency};
 use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::ReceiverStream;

@@ -1,7 +1,7 @@
 use tierline_proto::activity::v1 as pb;
 use tierline_proto::activity::v1::certification_service_client::CertificationServiceClient;
 use tierline_rpc::Role;
-use tierline_rpc::testing::{TODAY, assert_refused};
+use tierline_rpc_testkit::{TODAY, assert_refused};
 use tonic::Code;
 
 use super::{certifications, start};

@@ -3,7 +3,7 @@ use tierline_domain::partner::{Partner, PartnerCommand};
 use tierline_proto::activity::v1 as pb;
 use tierline_proto::activity::v1::deal_service_client::DealServiceClient;
 use tierline_rpc::Role;
-use tierline_rpc::testing::{TODAY, acme, assert_refused};
+use tierline_rpc_testkit::{TODAY, acme, assert_refused};
 use tonic::Code;
 
 use super::{Deals, deals, euros, start};

@@ -12,7 +12,7 @@ use tierline_proto::activity::v1::deal_service_client::DealServiceClient;
 use tierline_proto::activity::v1::record_service_client::RecordServiceClient;
 use tierline_proto::common::v1::Money;
 use tierline_rpc::Role;
-use tierline_rpc::testing::{Connection, TestServer};
+use tierline_rpc_testkit::{Connection, TestServer};
 use tonic::service::Routes;
 
 type Deals = DealServiceClient<Connection>;

@@ -1,7 +1,7 @@
 use tierline_proto::activity::v1 as pb;
 use tierline_proto::activity::v1::record_service_client::RecordServiceClient;
 use tierline_rpc::Role;
-use tierline_rpc::testing::assert_refused;
+use tierline_rpc_testkit::assert_refused;
 use tonic::Code;
 
 use super::{records, start};

@@ -1,6 +1,6 @@
 use tierline_proto::common::v1::{RowOutcome, RowResult};
 use tierline_proto::enrollment::v1 as pb;
-use tierline_rpc::testing::TestServer;
+use tierline_rpc_testkit::TestServer;
 use tokio_stream::StreamExt as _;
 
 use super::{NOVA, enroll, enrollments, start};

@@ -4,7 +4,7 @@ use tierline_domain::program::{Program, ProgramCommand};
 use tierline_proto::enrollment::v1 as pb;
 use tierline_proto::enrollment::v1::enrollment_service_client::EnrollmentServiceClient;
 use tierline_rpc::Role;
-use tierline_rpc::testing::{TODAY, acme, assert_refused};
+use tierline_rpc_testkit::{TODAY, acme, assert_refused};
 use tonic::{Code, Status};
 
 use super::{NOVA, enroll, enrollments, start};

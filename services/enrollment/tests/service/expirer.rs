@@ -11,7 +11,7 @@ use tierline_domain::{EnrollmentId, PartnerId, ProgramId, Routing, StreamId, Tie
 use tierline_enrollment::{ENROLLMENT_EXPIRER, Expirer};
 use tierline_eventstore::{LogReader, Sequencer};
 use tierline_proto::enrollment::v1 as pb;
-use tierline_rpc::testing::{TestServer, acme};
+use tierline_rpc_testkit::{TestServer, acme};
 use tierline_testkit::eventually;
 use tokio_util::sync::CancellationToken;
 

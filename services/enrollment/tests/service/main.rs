@@ -10,7 +10,7 @@ mod recommendations;
 use tierline_proto::enrollment::v1 as pb;
 use tierline_proto::enrollment::v1::enrollment_service_client::EnrollmentServiceClient;
 use tierline_rpc::Role;
-use tierline_rpc::testing::{Connection, TestServer};
+use tierline_rpc_testkit::{Connection, TestServer};
 use tonic::service::Routes;
 
 type Enrollments = EnrollmentServiceClient<Connection>;

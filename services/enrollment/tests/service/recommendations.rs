@@ -3,7 +3,7 @@ use tierline_domain::standing::events::{Opened, Recommendation, Withdrawn};
 use tierline_domain::standing::{Basis, Evidence, Standing, StandingEvent, TierSource};
 use tierline_domain::{EnrollmentId, PartnerId, ProgramId, Routing, StreamId, TierId, TrackId};
 use tierline_proto::enrollment::v1 as pb;
-use tierline_rpc::testing::{TestServer, acme, assert_refused};
+use tierline_rpc_testkit::{TestServer, acme, assert_refused};
 use tonic::Code;
 
 use super::{NOVA, enroll, enrollments, start};

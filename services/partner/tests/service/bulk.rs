@@ -1,6 +1,6 @@
 use tierline_proto::common::v1::{RowOutcome, RowResult, TextList};
 use tierline_proto::partner::v1 as pb;
-use tierline_rpc::testing::TestServer;
+use tierline_rpc_testkit::TestServer;
 use tokio_stream::StreamExt as _;
 
 use super::{contact, described, partners, start};

@@ -2,7 +2,7 @@ use tierline_proto::common::v1::{Money, Value, value};
 use tierline_proto::partner::v1 as pb;
 use tierline_proto::partner::v1::partner_service_client::PartnerServiceClient;
 use tierline_rpc::Role;
-use tierline_rpc::testing::{TestServer, assert_refused};
+use tierline_rpc_testkit::{TestServer, assert_refused};
 use tonic::{Code, Status};
 
 use super::{Partners, contact, described, partners, start};

@@ -8,7 +8,7 @@ mod commands;
 use tierline_proto::partner::v1 as pb;
 use tierline_proto::partner::v1::partner_service_client::PartnerServiceClient;
 use tierline_rpc::Role;
-use tierline_rpc::testing::{Connection, TestServer};
+use tierline_rpc_testkit::{Connection, TestServer};
 use tonic::service::Routes;
 
 type Partners = PartnerServiceClient<Connection>;

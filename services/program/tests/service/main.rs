@@ -7,7 +7,7 @@ mod orgs;
 mod programs;
 mod rates;
 
-use tierline_rpc::testing::TestServer;
+use tierline_rpc_testkit::TestServer;
 use tonic::service::Routes;
 
 /// The services without an org.

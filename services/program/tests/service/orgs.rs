@@ -2,7 +2,7 @@ use tierline_proto::program::v1 as pb;
 use tierline_proto::program::v1::advance_clock_request::To;
 use tierline_proto::program::v1::org_service_client::OrgServiceClient;
 use tierline_rpc::Role;
-use tierline_rpc::testing::{Connection, TODAY, TestServer, assert_refused};
+use tierline_rpc_testkit::{Connection, TODAY, TestServer, assert_refused};
 use tonic::Code;
 
 use super::{bare, start};

@@ -5,7 +5,7 @@ use tierline_proto::program::v1::{
     apply_program_request, save_draft_request, validate_program_request,
 };
 use tierline_rpc::Role;
-use tierline_rpc::testing::{Connection, TODAY, TestServer, assert_refused};
+use tierline_rpc_testkit::{Connection, TODAY, TestServer, assert_refused};
 use tonic::Code;
 
 use super::start;

@@ -4,7 +4,7 @@ use tierline_proto::common::v1::Money;
 use tierline_proto::program::v1 as pb;
 use tierline_proto::program::v1::rate_service_client::RateServiceClient;
 use tierline_rpc::Role;
-use tierline_rpc::testing::{Connection, TestServer, assert_refused};
+use tierline_rpc_testkit::{Connection, TestServer, assert_refused};
 use tonic::Code;
 
 use super::start;

@@ -280,7 +280,8 @@ mod tests {
                 }).collect())
             }).collect();
             let (rates, _) = crate::test_support::run_and_replay::<Rates>(commands.clone());
-            let taken = commands.into_iter().rev().find(|c| Rates::default().decide(c.clone()).is_ok());
+            let accepted = |c: &RatesCommand| Rates::default().decide(c.clone()).is_ok();
+            let taken = commands.into_iter().rev().find(accepted);
             if let Some(last) = taken {
                 proptest::prop_assert_eq!(rates.decide(last), Ok(Vec::new()));
             }

@@ -1,6 +1,6 @@
 //! A server for the tests of a service: a database of its own, the real gate, a real connection.
 //!
-//! Only with the feature `testing`. Like the test kit it panics when the surroundings are not as a
+//! Like the test kit it panics when the surroundings are not as a
 //! test needs them.
 
 #![allow(
@@ -35,8 +35,8 @@ use tonic::transport::{Channel, Server};
 use tonic::{Request, Status};
 use tonic_types::StatusExt as _;
 
-use crate::auth::{LocalIssuer, TokenRequest};
-use crate::{AuthLayer, Commands, OrgClock, Role, Verifier};
+use tierline_rpc::auth::{LocalIssuer, TokenRequest};
+use tierline_rpc::{AuthLayer, Commands, OrgClock, Role, Verifier};
 
 /// The instant at which it is always now in a test.
 pub const NOW: &str = "2026-03-31T10:00:00Z";
