@@ -46,6 +46,18 @@ enum Command {
     Config(commands::config::ConfigArgs),
     /// Bring the database schema up to date.
     Migrate(commands::migrate::MigrateArgs),
+    /// Create an org, show it, move its clock.
+    Org(commands::org::OrgArgs),
+    /// Publish, check and show programs.
+    Program(commands::program::ProgramArgs),
+    /// Enroll partners in programs.
+    Enroll(commands::enroll::EnrollArgs),
+    /// Move the clock of a sandbox org step by step.
+    Clock(commands::clock::ClockArgs),
+    /// Make a token with the local key.
+    Token(commands::token::TokenArgs),
+    /// Load the demonstration org.
+    Demo(commands::demo::DemoArgs),
 }
 
 impl Cli {
@@ -61,6 +73,12 @@ impl Cli {
             Command::Targets(args) => commands::targets::run(args, &globals),
             Command::Config(args) => commands::config::run(args, &globals),
             Command::Migrate(args) => commands::migrate::run(args).await,
+            Command::Org(args) => commands::org::run(args, &globals).await,
+            Command::Program(args) => commands::program::run(args, &globals).await,
+            Command::Enroll(args) => commands::enroll::run(args, &globals).await,
+            Command::Clock(args) => commands::clock::run(args, &globals).await,
+            Command::Token(args) => commands::token::run(args, &globals),
+            Command::Demo(args) => commands::demo::run(args, &globals).await,
         }
     }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::Context;
 use tierline_rpc::Role;
 use tierline_rpc::auth::{LocalIssuer, TokenRequest};
+use tierline_runtime::config::{Config, Inputs};
 use tierline_runtime::data_dir::DataDir;
 use tierline_runtime::keys::{self, ClientFile};
 
@@ -96,4 +97,46 @@ pub fn write_client_file(data: &DataDir, address: SocketAddr) -> anyhow::Result<
     };
     file.write(data)?;
     Ok(())
+}
+
+/// The data folder of this machine with its key, as another process beside `tierline up` sees it.
+pub struct Local {
+    /// The folder; not locked.
+    pub data: DataDir,
+    /// The key.
+    pub issuer: LocalIssuer,
+}
+
+/// The key that `tierline up` made on this machine; never makes one.
+///
+/// # Errors
+/// When there is none, or this user may not read it.
+pub fn of_this_machine() -> anyhow::Result<Local> {
+    let config = Config::load(&Inputs::from_process(Vec::new(), None))?;
+    let missing = || {
+        format!(
+            "the local key of `tierline up` is not in {}; name its folder with TIERLINE_DATA_DIR, \
+             and be the user who runs it",
+            config.data_dir.display()
+        )
+    };
+    // Opening a folder would make it, and asking for a key would make that.
+    let key = config.data_dir.join("signing-key.pem");
+    let pem = std::fs::read_to_string(key).with_context(missing)?;
+    let data = DataDir::open(&config.data_dir)?;
+    let issuer = LocalIssuer::from_pem(&pem, KEY_ID, &config.jwt_issuer, &config.jwt_audience)?;
+    Ok(Local { data, issuer })
+}
+
+/// File with the admin token of an org, made with the local key unless it is there.
+///
+/// # Errors
+/// When there is neither a token nor a key.
+pub fn token_of(org: &str) -> anyhow::Result<PathBuf> {
+    let local = of_this_machine()?;
+    let file = local.data.tokens().join(format!("{org}-admin"));
+    if file.exists() {
+        return Ok(file);
+    }
+    write_org_tokens(&local.data, &local.issuer, org)
 }

@@ -3,6 +3,7 @@
 //! `cli.rs` is the list of subcommands; each has a file of its own in `commands/`. `node.rs` puts
 //! the services of a process together.
 
+mod bulk;
 mod cli;
 mod client;
 mod commands;
@@ -12,6 +13,7 @@ mod local_keys;
 mod node;
 mod output;
 mod version;
+mod visible;
 
 use std::process::ExitCode;
 

@@ -91,3 +91,8 @@ pub fn chain(error: &anyhow::Error) -> String {
     }
     text
 }
+
+/// Prints a remark beside the results, so that a program that reads those is not disturbed.
+pub fn note(text: &str) {
+    eprintln!("{text}");
+}

@@ -103,7 +103,7 @@ async fn run_node(
         client.address = Some(format!("http://{grpc}"));
         client.token_file = Some(data.tokens().join("demo-admin"));
         let loaded = tokio::select! {
-            loaded = demo::ensure(&client, data) => loaded,
+            loaded = demo::ensure(&client) => loaded.map(drop),
             () = shutdown.token().cancelled() => Ok(()),
         };
         loaded.context("the demonstration org was not loaded; --no-demo starts without it")?;
