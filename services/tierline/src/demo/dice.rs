@@ -42,6 +42,6 @@ impl Dice {
 
     /// One of several words; there must be one.
     pub(super) fn word(&mut self, from: &[&'static str]) -> &'static str {
-        self.pick(from)
+        self.pick::<&'static str>(from)
     }
 }
