@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use sqlx::PgPool;
+use sqlx::{Connection as _, PgConnection, PgPool};
 use tierline_runtime::config::{Config, ConfigError, Inputs};
 use tierline_runtime::data_dir::DataDir;
 use tierline_runtime::postgres;
@@ -101,7 +101,11 @@ impl Database {
         } else {
             "the database of --database-url does not answer"
         };
-        let connecting = tierline_eventstore::connect(&self.url, connections);
+        let connecting = async {
+            // A pool would try a refused connection again and again until its own deadline.
+            PgConnection::connect(&self.url).await?.close().await?;
+            tierline_eventstore::connect(&self.url, connections).await
+        };
         match tokio::time::timeout(PATIENCE, connecting).await {
             Ok(pool) => pool.context(what),
             Err(_) => bail!("{what} (waited {} s)", PATIENCE.as_secs()),

@@ -52,7 +52,7 @@ fn lines(explained: &ExplainDecisionResponse, facts: usize) -> Vec<String> {
     }
     lines.push(String::new());
     match (explained.triggers.as_slice(), &explained.decision) {
-        ([], _) => lines.push("Caused by the passing of time or by a person.".to_owned()),
+        ([], _) => lines.push("Caused by the passing of time.".to_owned()),
         (triggers, _) => {
             lines.push("Caused by".to_owned());
             let rows: Vec<Vec<String>> = triggers.iter().map(trigger_row).collect();

@@ -263,7 +263,12 @@ fn amounts(one: &CriterionProgress) -> String {
     } else {
         &one.measured
     };
-    let mut text = format!("{measured} of {}", one.required);
+    // A lower bound is something to reach; a condition is not.
+    let mut text = if one.required.starts_with("at least ") {
+        format!("{measured} of {}", one.required)
+    } else {
+        format!("{measured}, required: {}", one.required)
+    };
     if !one.gap.is_empty() {
         text.push_str(&format!(", missing {}", one.gap));
     }
@@ -381,6 +386,17 @@ mod tests {
         );
         assert!(text.contains("  To keep Silver: met"), "{text}");
         assert!(!text.contains("Missing for Silver"), "{text}");
+    }
+
+    #[test]
+    fn a_condition_is_not_something_of_which_a_part_is_reached() {
+        let mut one = criterion(0, Outcome::Unknown, "");
+        (one.measured, one.gap) = (String::new(), String::new());
+        one.required = "sponsor is one of VP, C-level".into();
+        assert_eq!(
+            amounts(&one),
+            "unknown, required: sponsor is one of VP, C-level"
+        );
     }
 
     #[test]

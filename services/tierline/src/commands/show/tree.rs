@@ -35,47 +35,55 @@ fn node(one: &Explanation, first: &str, rest: &str, facts: usize, lines: &mut Ve
     }
 }
 
+/// The sign, then one sentence. That of a leaf says what was measured, over which days, against
+/// what; that of a group repeats its children, so that only its beginning is shown.
 fn head(one: &Explanation) -> String {
     let sign = words::outcome_sign(one.outcome);
-    let kind = words::spaced(&one.kind);
-    let name = match (one.name.as_str(), one.node_id.as_str()) {
-        ("", "") => kind,
-        ("", id) => id.to_owned(),
-        (name, "") => format!("{name} ({kind})"),
-        (name, id) => format!("{name} [{id}]"),
+    let id = match one.node_id.as_str() {
+        "" => String::new(),
+        id => format!(" [{id}]"),
     };
-    let sentence = match one.sentence.as_str() {
-        "" => words::outcome(one.outcome),
-        sentence => sentence,
+    let percent = match one.percent {
+        Some(percent) if one.outcome != i32::from(Outcome::Met) => format!(" ({percent} %)"),
+        _ => String::new(),
     };
-    format!("{sign} {name}: {sentence}")
+    if speaks_for_itself(one) {
+        return format!("{sign} {}{id}{percent}", one.sentence);
+    }
+    let name = match one.name.as_str() {
+        "" => words::spaced(&one.kind),
+        name => name.to_owned(),
+    };
+    let beginning = one.sentence.split(": ").next().unwrap_or_default();
+    let text = if beginning.is_empty() || (one.children.len() == 1 && !has_date(one)) {
+        words::outcome(one.outcome)
+    } else {
+        beginning.trim_end_matches('.')
+    };
+    format!("{sign} {name}: {text}{id}{percent}")
 }
 
-/// What was measured against what, over which days, and the facts behind it.
+/// True for a leaf whose sentence begins with its name.
+fn speaks_for_itself(one: &Explanation) -> bool {
+    let leaf = one.kind == "criterion" || one.kind == "partner";
+    leaf && !one.name.is_empty()
+        && one
+            .sentence
+            .to_lowercase()
+            .starts_with(&one.name.to_lowercase())
+}
+
+/// True for the nodes whose sentences begin with a date of their own, or with "must not".
+fn has_date(one: &Explanation) -> bool {
+    ["period", "today", "not"].contains(&one.kind.as_str())
+}
+
+/// The facts behind a node; and its numbers, where its sentence does not have them.
 fn details(one: &Explanation, facts: usize) -> Vec<String> {
     let mut lines = Vec::new();
-    let mut parts: Vec<String> = Vec::new();
-    if !one.measured.is_empty() {
-        parts.push(format!("measured {}", one.measured));
-    } else if !one.measured_value.is_empty() {
-        parts.push(format!("measured {}", one.measured_value));
-    } else if one.outcome == i32::from(Outcome::Unknown) && one.children.is_empty() {
-        parts.push("measured nothing".to_owned());
-    }
-    if !one.required.is_empty() {
-        parts.push(format!("required {}", one.required));
-    }
-    if !one.gap.is_empty() {
-        parts.push(format!("missing {}", one.gap));
-    }
-    if let Some(percent) = one.percent.filter(|_| !parts.is_empty()) {
-        parts.push(format!("{percent} %"));
-    }
-    if !parts.is_empty() {
-        lines.push(parts.join(", "));
-    }
-    if let Some(window) = window(one) {
-        lines.push(window);
+    if !speaks_for_itself(one) {
+        lines.extend(numbers(one));
+        lines.extend(window(one));
     }
     if one.kind == "criterion" && (one.counted_facts > 0 || one.excluded_facts > 0) {
         lines.push(format!(
@@ -90,6 +98,24 @@ fn details(one: &Explanation, facts: usize) -> Vec<String> {
         lines.push(format!("digest of the facts {}", one.facts_digest));
     }
     lines
+}
+
+fn numbers(one: &Explanation) -> Option<String> {
+    let measured = match one.measured.as_str() {
+        "" => &one.measured_value,
+        measured => measured,
+    };
+    let named = [
+        ("measured", measured),
+        ("required", &one.required),
+        ("missing", &one.gap),
+    ];
+    let parts: Vec<String> = named
+        .into_iter()
+        .filter(|(_, text)| !text.is_empty())
+        .map(|(name, text)| format!("{name} {text}"))
+        .collect();
+    (!parts.is_empty()).then(|| parts.join(", "))
 }
 
 fn window(one: &Explanation) -> Option<String> {
@@ -156,7 +182,7 @@ fn rate_lines(rates: &[RateUse], most: usize) -> Vec<String> {
         .collect();
     let mut lines = text::aligned(&rows);
     if rates.len() > most {
-        lines.push(format!("and {} more rates", rates.len() - most));
+        lines.push(format!("and {} more of other days", rates.len() - most));
     }
     lines
 }
@@ -172,7 +198,7 @@ mod tests {
             node_id: name.to_lowercase(),
             name: name.into(),
             outcome: outcome.into(),
-            sentence: format!("{name} was looked at."),
+            sentence: format!("{name}: 120,000.00 USD of at least 100,000.00 USD."),
             measured: "120,000.00 USD".into(),
             required: "at least 100,000.00 USD".into(),
             percent: Some(100),
@@ -221,28 +247,65 @@ mod tests {
         }];
         let mut leaf_two = leaf("Sales", Outcome::Unmet);
         leaf_two.facts = Vec::new();
+        leaf_two.percent = Some(37);
         let root = Explanation {
             kind: "all".into(),
             outcome: Outcome::Unmet.into(),
-            sentence: "1 of 2 requirements is not met.".into(),
+            sentence: "1 of 2 requirements is not met: Sales: 37,000.00 USD.".into(),
+            percent: Some(68),
             children: vec![leaf_one, leaf_two],
             ..Default::default()
         };
         let expected = "\
-✗ all: 1 of 2 requirements is not met.
-├─ ✓ Revenue [revenue]: Revenue was looked at.
-│      measured 120,000.00 USD, required at least 100,000.00 USD, 100 %
-│      window 2025-07-01 to 2026-06-30
+✗ all: 1 of 2 requirements is not met (68 %)
+├─ ✓ Revenue: 120,000.00 USD of at least 100,000.00 USD. [revenue]
 │      2 facts counted, 1 did not
 │      + deal d-1@1  2026-02-03  50000.00 EUR  counted as 60000
 │      - deal d-3@1  2026-02-03  50000.00 EUR  left out: outside of the window
 │      and 1 more that counted, 0 that did not (--facts N shows more)
 │      rate of 2026-02-03  1 EUR = 1.2 USD  published 2026-02-02
-└─ ✗ Sales [sales]: Sales was looked at.
-       measured 120,000.00 USD, required at least 100,000.00 USD, 100 %
-       window 2025-07-01 to 2026-06-30
+└─ ✗ Sales: 120,000.00 USD of at least 100,000.00 USD. [sales] (37 %)
        2 facts counted, 1 did not";
         assert_eq!(lines(&root, 1).join("\n"), expected);
+    }
+
+    #[test]
+    fn a_period_keeps_its_date_and_a_group_of_one_does_not_repeat_its_child() {
+        let period = Explanation {
+            kind: "period".into(),
+            outcome: Outcome::Met.into(),
+            sentence: "As of 2026-06-30: Revenue: 120,000.00 USD.".into(),
+            children: vec![leaf("Revenue", Outcome::Met)],
+            ..Default::default()
+        };
+        let root = Explanation {
+            kind: "every_period".into(),
+            outcome: Outcome::Met.into(),
+            sentence: "As of 2026-06-30: Revenue: 120,000.00 USD.".into(),
+            children: vec![period],
+            ..Default::default()
+        };
+        let lines = lines(&root, 0);
+        assert_eq!(
+            lines[..2],
+            ["✓ every period: met", "└─ ✓ period: As of 2026-06-30"]
+        );
+    }
+
+    #[test]
+    fn a_node_whose_sentence_lacks_the_numbers_shows_them() {
+        let part = Explanation {
+            kind: "of_which".into(),
+            name: "Advanced".into(),
+            outcome: Outcome::Unmet.into(),
+            measured_value: "1".into(),
+            gap: "2".into(),
+            ..Default::default()
+        };
+        assert_eq!(
+            lines(&part, 5),
+            ["✗ Advanced: unmet", "    measured 1, missing 2"]
+        );
     }
 
     #[test]
