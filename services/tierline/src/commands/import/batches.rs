@@ -60,12 +60,14 @@ impl<R> Batch<R> {
 /// What the reading thread sends.
 pub(super) type Batches<R> = mpsc::Receiver<Result<Batch<R>, ImportError>>;
 
-/// Starts reading. The thread ends by itself when nobody takes batches any more; at the end of the
-/// file it tells the day on which the clock is to be left.
+/// The reading thread; at the end of the file it tells the day on which the clock is to be left.
+pub(super) type Reading = JoinHandle<Option<Date>>;
+
+/// Starts reading. The thread ends by itself when nobody takes batches any more.
 pub(super) fn read<W: Wire>(
     items: Items,
     clock: Option<ClockSteps>,
-) -> std::io::Result<(Batches<W::Row>, JoinHandle<Option<Date>>)> {
+) -> std::io::Result<(Batches<W::Row>, Reading)> {
     let (out, batches) = mpsc::channel(AHEAD);
     let thread = std::thread::Builder::new().name("import-reader".to_owned());
     let handle = thread.spawn(move || {

@@ -33,7 +33,7 @@ use tokio_util::sync::CancellationToken;
 use self::clock::ClockSteps;
 use self::ledger::{Ledger, Places};
 use self::progress::Progress;
-use self::send::{Ended, Sender};
+use self::send::{Clock as _, Ended, Sender};
 use self::summary::{Status, Summary};
 use self::wire::Wire;
 use crate::cli::Globals;
@@ -172,16 +172,11 @@ async fn import(args: &ImportArgs, globals: &Globals) -> anyhow::Result<u8> {
     let plan = match checked.plan {
         Ok(plan) => plan,
         Err(error) => {
-            // Unless they are of an import that was interrupted and may still go on.
+            // Unless the file there is of an import that was interrupted and may still go on.
             let keep = !places.journal.exists() && summary.tally.rows() > 0;
             summary.results = check::keep(&places, keep)?;
             summary.finish(Status::Refused, began, globals)?;
-            let hint = match error {
-                ImportError::Refused { .. } => " (--limit-rejected sets another limit)",
-                _ => "",
-            };
-            let refused = format!("the file is refused; nothing was sent{hint}");
-            return Err(anyhow::Error::from(error).context(refused));
+            return Err(not_sent(error));
         }
     };
     let unordered = checked
@@ -198,20 +193,32 @@ async fn import(args: &ImportArgs, globals: &Globals) -> anyhow::Result<u8> {
         return Ok(code(&summary));
     };
     check::keep(&places, false)?;
+    let interrupted = || {
+        let journal = places.journal.display();
+        anyhow::anyhow!(
+            "interrupted; run the same command again and it goes on where it stopped ({journal} \
+             remembers the place)"
+        )
+    };
     let ended = tokio::select! {
         ended = transfer(args, &plan, &places, &target, &mut summary, shutdown.token()) => ended?,
-        () = shutdown.at_once().cancelled() => Ended::Interrupted,
+        () = shutdown.at_once().cancelled() => return Err(interrupted()),
     };
     if ended == Ended::Interrupted {
         summary.finish(Status::Interrupted, began, globals)?;
-        bail!(
-            "interrupted; run the same command again and it goes on where it stopped ({} \
-             remembers the place)",
-            places.journal.display()
-        );
+        return Err(interrupted());
     }
     summary.finish(Status::Complete, began, globals)?;
     Ok(code(&summary))
+}
+
+fn not_sent(error: ImportError) -> anyhow::Error {
+    let hint = match error {
+        ImportError::Refused { .. } => " (--limit-rejected sets another limit)",
+        _ => "",
+    };
+    let refused = format!("the file is refused; nothing was sent{hint}");
+    anyhow::Error::from(error).context(refused)
 }
 
 fn code(summary: &Summary) -> u8 {
@@ -380,11 +387,12 @@ impl Way<'_> {
         let total = self.plan.summary().records;
         let items = self.plan.items(ledger.resumed_after())?;
         let (batches, reader) = batches::read::<W>(items, self.steps)?;
-        let mut org = OrgServiceClient::new(self.channel);
+        let mut clock = OrgServiceClient::new(self.channel);
         let sender = Sender {
             wire,
             kind: self.plan.kind(),
-            org: org.clone(),
+            clock: clock.clone(),
+            first_wait: send::FIRST_WAIT,
             ledger,
             progress: Progress::begin("sent", check::things(self.plan.kind()), total),
             total,
@@ -396,7 +404,7 @@ impl Way<'_> {
                 .join()
                 .map_err(|_| anyhow::anyhow!("the reading thread failed"))?;
             if let Some(day) = end {
-                send::advance(&mut org, day).await?;
+                clock.advance_to(day).await?;
             }
         }
         Ok(ended)

@@ -31,7 +31,7 @@ const MAX_FAILURES: u32 = 8;
 /// Attempts to have a row taken that the server says may be sent again.
 const MAX_ATTEMPTS: u32 = 6;
 /// The first wait; it doubles up to [`LONGEST_WAIT`].
-const FIRST_WAIT: Duration = Duration::from_millis(250);
+pub(super) const FIRST_WAIT: Duration = Duration::from_millis(250);
 /// The longest wait between two attempts.
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
 /// A stream without an answer for so long is taken for broken.
@@ -101,10 +101,12 @@ impl<R> InFlight<R> {
 }
 
 /// Sends the records of one file.
-pub(super) struct Sender<'a, W: Wire> {
+pub(super) struct Sender<'a, W: Wire, C: Clock> {
     pub(super) wire: W,
     pub(super) kind: Kind,
-    pub(super) org: OrgServiceClient<Authorized>,
+    pub(super) clock: C,
+    /// The wait after a first failure.
+    pub(super) first_wait: Duration,
     pub(super) ledger: &'a mut Ledger,
     pub(super) progress: Progress,
     /// Records in the file.
@@ -114,8 +116,8 @@ pub(super) struct Sender<'a, W: Wire> {
 }
 
 /// A sender at work.
-struct Work<'a, W: Wire> {
-    sender: Sender<'a, W>,
+struct Work<'a, W: Wire, C: Clock> {
+    sender: Sender<'a, W, C>,
     link: Option<Link<W::Row>>,
     queue: VecDeque<InFlight<W::Row>>,
     failures: u32,
@@ -124,7 +126,7 @@ struct Work<'a, W: Wire> {
     abandoned: bool,
 }
 
-impl<'a, W: Wire> Sender<'a, W> {
+impl<W: Wire, C: Clock> Sender<'_, W, C> {
     /// Sends everything.
     ///
     /// # Errors
@@ -143,7 +145,7 @@ impl<'a, W: Wire> Sender<'a, W> {
     }
 }
 
-impl<W: Wire> Work<'_, W> {
+impl<W: Wire, C: Clock> Work<'_, W, C> {
     async fn run(&mut self, mut batches: Batches<W::Row>) -> anyhow::Result<Ended> {
         let stop = self.sender.stop;
         let mut held: Option<Batch<W::Row>> = None;
@@ -162,7 +164,7 @@ impl<W: Wire> Work<'_, W> {
                 }
                 if let Some(mut batch) = held.take() {
                     if let Some(day) = batch.advance_to.take() {
-                        self.advance_clock(day).await?;
+                        self.sender.clock.advance_to(day).await?;
                     }
                     self.begin(batch).await?;
                     continue;
@@ -254,7 +256,7 @@ impl<W: Wire> Work<'_, W> {
                 "the server did not answer in {MAX_FAILURES} attempts"
             )));
         }
-        let wait = wait_after(self.failures);
+        let wait = wait_after(self.sender.first_wait, self.failures);
         self.sender.progress.say(&format!(
             "the connection failed ({}); attempt {} of {MAX_FAILURES} in {:.1} s",
             first_line(status.message()),
@@ -328,7 +330,7 @@ impl<W: Wire> Work<'_, W> {
             for at in &again {
                 one.waiting[*at] = true;
             }
-            let wait = wait_after(one.attempts);
+            let wait = wait_after(self.sender.first_wait, one.attempts);
             one.attempts += 1;
             self.sender.progress.say(&format!(
                 "{} rows were not taken ({}); again in {:.1} s",
@@ -362,37 +364,34 @@ impl<W: Wire> Work<'_, W> {
         }
         Ok(())
     }
-
-    async fn advance_clock(&mut self, day: Date) -> anyhow::Result<()> {
-        advance(&mut self.sender.org, day).await
-    }
 }
 
-/// Moves the clock of the org to the beginning of a day.
-///
-/// # Errors
-/// The server refuses or stays away.
-pub(super) async fn advance(
-    org: &mut OrgServiceClient<Authorized>,
-    day: Date,
-) -> anyhow::Result<()> {
-    let request = AdvanceClockRequest {
-        to: Some(To::ToDate(day.to_string())),
-        etag: String::new(),
-        request_id: Uuid::new_v4().to_string(),
-        validate_only: false,
-    };
-    let mut failures = 0;
-    loop {
-        match org.advance_clock(request.clone()).await {
-            Ok(_) => return Ok(()),
-            Err(status) if may_repeat(&status) && failures < MAX_FAILURES => {
-                failures += 1;
-                tokio::time::sleep(wait_after(failures)).await;
-            }
-            Err(status) => {
-                let problem = format!("the clock of the org could not be moved to {day}");
-                return Err(refused(status).context(problem));
+/// The clock of a sandbox org.
+pub(super) trait Clock {
+    /// Moves it to the beginning of a day.
+    async fn advance_to(&mut self, day: Date) -> anyhow::Result<()>;
+}
+
+impl Clock for OrgServiceClient<Authorized> {
+    async fn advance_to(&mut self, day: Date) -> anyhow::Result<()> {
+        let request = AdvanceClockRequest {
+            to: Some(To::ToDate(day.to_string())),
+            etag: String::new(),
+            request_id: Uuid::new_v4().to_string(),
+            validate_only: false,
+        };
+        let mut failures = 0;
+        loop {
+            match self.advance_clock(request.clone()).await {
+                Ok(_) => return Ok(()),
+                Err(status) if may_repeat(&status) && failures < MAX_FAILURES => {
+                    failures += 1;
+                    tokio::time::sleep(wait_after(FIRST_WAIT, failures)).await;
+                }
+                Err(status) => {
+                    let problem = format!("the clock of the org could not be moved to {day}");
+                    return Err(refused(status).context(problem));
+                }
             }
         }
     }
@@ -418,8 +417,8 @@ async fn next<R>(link: &mut Option<Link<R>>) -> Heard {
     }
 }
 
-fn wait_after(failures: u32) -> Duration {
-    let doubled = FIRST_WAIT.saturating_mul(1 << failures.saturating_sub(1).min(10));
+fn wait_after(first: Duration, failures: u32) -> Duration {
+    let doubled = first.saturating_mul(1 << failures.saturating_sub(1).min(10));
     doubled.min(LONGEST_WAIT)
 }
 
@@ -432,13 +431,5 @@ fn unsaid() -> anyhow::Error {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn waits_double_and_stay_bounded() {
-        let waits: Vec<f32> = (1..=8).map(|n| wait_after(n).as_secs_f32()).collect();
-        assert_eq!(waits, [0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 10.0, 10.0]);
-        assert_eq!(wait_after(u32::MAX), LONGEST_WAIT);
-    }
-}
+#[path = "send_tests.rs"]
+mod tests;

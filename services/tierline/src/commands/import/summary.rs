@@ -131,6 +131,7 @@ impl Summary {
         Some(match status {
             Status::DryRun => "Nothing was sent: this was a dry run.".to_owned(),
             Status::Refused | Status::Interrupted => return None,
+            Status::Complete if self.records == 0 => format!("The file holds no {things} to send."),
             Status::Complete if self.tally.written() == 0 && self.tally.rejected.records == 0 => {
                 let unchanged = grouped(self.tally.unchanged.records);
                 format!("Nothing changed: all {unchanged} {things} were there already.")
