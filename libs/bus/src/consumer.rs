@@ -192,7 +192,12 @@ impl<H: Handler, F: Feed> Consumer<H, F> {
         let Some(held) = self.acquire(leases, cancel).await? else {
             return Ok(());
         };
-        let pool = self.options.heartbeats.as_ref().unwrap_or(&self.pool).clone();
+        let pool = self
+            .options
+            .heartbeats
+            .as_ref()
+            .unwrap_or(&self.pool)
+            .clone();
         let heart = heartbeat(leases.clone(), pool, cancel.child_token());
         let mut failures = 0;
         while !cancel.is_cancelled() {

@@ -13,10 +13,13 @@ use uuid::Uuid;
 
 use crate::ConsumerId;
 
+/// By name and version of a consumer, the last number applied of each partition.
+type Reached = HashMap<(&'static str, i32), Vec<(u8, i64)>>;
+
 /// How far the consumers of this process are. Wakes waiters without asking the database.
 #[derive(Debug)]
 pub struct Progress {
-    reached: watch::Sender<HashMap<(&'static str, i32), Vec<(u8, i64)>>>,
+    reached: watch::Sender<Reached>,
 }
 
 impl Default for Progress {

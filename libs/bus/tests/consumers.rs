@@ -1,5 +1,7 @@
 //! What a consumer promises, on a real log: at-least-once reading, exactly-once effect.
 
+#![allow(clippy::unwrap_used, missing_docs, reason = "helpers of tests")]
+
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};

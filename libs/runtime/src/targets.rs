@@ -76,7 +76,10 @@ impl Target {
 
     /// Whether it follows the log with checkpoints and leases.
     pub const fn follows_the_log(self) -> bool {
-        matches!(self, Self::TierEvaluator | Self::Projector | Self::Enrollment)
+        matches!(
+            self,
+            Self::TierEvaluator | Self::Projector | Self::Enrollment
+        )
     }
 }
 

@@ -203,7 +203,12 @@ fn what_helps_tests_is_in_no_product() {
         .values()
         .filter(|krate| !krate.folder.starts_with("tests/") && krate.folder != "libs/rpc-testkit")
     {
-        for name in ["tierline-testkit", "tierline-rpc-testkit", "proptest", "cargo_metadata"] {
+        for name in [
+            "tierline-testkit",
+            "tierline-rpc-testkit",
+            "proptest",
+            "cargo_metadata",
+        ] {
             assert!(!krate.needs.contains(name), "{} ships {name}", krate.folder);
         }
     }

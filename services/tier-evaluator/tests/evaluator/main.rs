@@ -1,5 +1,7 @@
 //! The evaluator on a real log: facts go in, standings come out, and replay agrees.
 
+#![allow(clippy::unwrap_used, missing_docs, reason = "helpers of tests")]
+
 mod harness;
 
 use harness::{Harness, deal, enroll};

@@ -23,7 +23,9 @@ fn text(path: &Path) -> String {
     let bytes = std::fs::read(path).unwrap();
     let mut plain = String::new();
     if path.extension().is_some_and(|extension| extension == "gz") {
-        flate2::read::GzDecoder::new(&bytes[..]).read_to_string(&mut plain).unwrap();
+        flate2::read::GzDecoder::new(&bytes[..])
+            .read_to_string(&mut plain)
+            .unwrap();
         return plain;
     }
     String::from_utf8(bytes).unwrap()
@@ -37,7 +39,10 @@ impl Sales {
             countries.insert(key, line.rsplit(',').next().unwrap().trim().to_owned());
         }
         let mut orders: BTreeMap<String, Order> = BTreeMap::new();
-        for line in text(&folder.join("FactResellerSales.csv.gz")).lines().skip(1) {
+        for line in text(&folder.join("FactResellerSales.csv.gz"))
+            .lines()
+            .skip(1)
+        {
             let cells: Vec<&str> = line.trim().split(',').collect();
             let order = orders.entry(cells[0].to_owned()).or_insert_with(|| Order {
                 reseller: cells[3].to_owned(),
@@ -46,7 +51,10 @@ impl Sales {
             });
             order.amount += cells[9].parse::<Decimal>().unwrap();
         }
-        Self { orders: orders.into_values().collect(), countries }
+        Self {
+            orders: orders.into_values().collect(),
+            countries,
+        }
     }
 
     pub fn country(&self, order: &Order) -> &str {

@@ -31,7 +31,14 @@ fn spawn(binary: &Path, folder: &Path, data: &Path) -> Child {
         .open(folder.join("log"))
         .unwrap();
     Command::new(binary)
-        .args(["up", "--no-demo", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"])
+        .args([
+            "up",
+            "--no-demo",
+            "--listen",
+            "127.0.0.1:0",
+            "--admin-listen",
+            "127.0.0.1:0",
+        ])
         .env("TIERLINE_DATA_DIR", data)
         .stdin(Stdio::null())
         .stdout(log.try_clone().unwrap())
@@ -44,25 +51,41 @@ fn spawn(binary: &Path, folder: &Path, data: &Path) -> Child {
 fn stop(child: &mut Child) {
     let pid = child.id().to_string();
     let asked = Command::new("kill").args(["-TERM", &pid]).status();
-    assert!(asked.is_ok_and(|status| status.success()), "the server cannot be stopped");
+    assert!(
+        asked.is_ok_and(|status| status.success()),
+        "the server cannot be stopped"
+    );
     child.wait().unwrap();
 }
 
 impl Program {
     /// The checkout.
     pub fn root() -> PathBuf {
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
+        Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("../..")
+            .canonicalize()
+            .unwrap()
     }
 
     /// Starts a server without the demonstration and waits until it is ready.
     pub fn start() -> Self {
         let binary = binary();
-        let folder = tempfile::Builder::new().prefix("tierline-loop").tempdir().unwrap();
+        let folder = tempfile::Builder::new()
+            .prefix("tierline-loop")
+            .tempdir()
+            .unwrap();
         open_to_others(folder.path());
         let data = folder.path().join("data");
         let child = spawn(&binary, folder.path(), &data);
-        let server = Server { child: std::sync::Mutex::new(child), folder, binary };
-        let program = Self { server: std::sync::Arc::new(server), org: None };
+        let server = Server {
+            child: std::sync::Mutex::new(child),
+            folder,
+            binary,
+        };
+        let program = Self {
+            server: std::sync::Arc::new(server),
+            org: None,
+        };
         program.wait_until_ready(1);
         program
     }
@@ -89,14 +112,21 @@ impl Program {
         while self.log().matches("Ctrl-C stops it.").count() < starts {
             let ended = self.server.child.lock().unwrap().try_wait().unwrap();
             assert!(ended.is_none(), "the server ended: {}", self.log());
-            assert!(Instant::now() < until, "the server is not ready: {}", self.log());
+            assert!(
+                Instant::now() < until,
+                "the server is not ready: {}",
+                self.log()
+            );
             std::thread::sleep(Duration::from_millis(50));
         }
     }
 
     /// The same server, in another org.
     pub fn in_org(&self, org: &str) -> Self {
-        Self { server: std::sync::Arc::clone(&self.server), org: Some(org.to_owned()) }
+        Self {
+            server: std::sync::Arc::clone(&self.server),
+            org: Some(org.to_owned()),
+        }
     }
 
     /// Runs a command.
@@ -135,13 +165,18 @@ impl Program {
     /// Runs a command that prints a JSON document a line.
     pub fn lines(&self, arguments: &[&str]) -> Vec<Value> {
         let text = self.run(&[arguments, &["--output", "json"]].concat());
-        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+        text.lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
     }
 
     /// All standings of the org.
     pub fn standings(&self) -> Vec<Value> {
         let shown = self.json(&["standing", "list"]);
-        shown.as_array().unwrap_or_else(|| panic!("{shown}")).clone()
+        shown
+            .as_array()
+            .unwrap_or_else(|| panic!("{shown}"))
+            .clone()
     }
 }
 
@@ -154,7 +189,15 @@ fn open_to_others(folder: &Path) {
 fn binary() -> PathBuf {
     // target/debug/deps/loop-… -> target/debug/tierline
     let test = std::env::current_exe().unwrap();
-    let built = test.parent().and_then(Path::parent).unwrap().join("tierline");
-    assert!(built.is_file(), "{} is not built: cargo build -p tierline", built.display());
+    let built = test
+        .parent()
+        .and_then(Path::parent)
+        .unwrap()
+        .join("tierline");
+    assert!(
+        built.is_file(),
+        "{} is not built: cargo build -p tierline",
+        built.display()
+    );
     built
 }
