@@ -58,6 +58,20 @@ enum Command {
     Token(commands::token::TokenArgs),
     /// Load the demonstration org.
     Demo(commands::demo::DemoArgs),
+    /// Look at partners.
+    Partners(commands::partners::PartnersArgs),
+    /// Look at where partners stand.
+    Standing(commands::standing::StandingArgs),
+    /// Say why a partner has its tier, or what a decision rests on.
+    Explain(commands::explain::ExplainArgs),
+    /// Decisions about tiers, their evidence, and their proof.
+    Audit(commands::audit::AuditArgs),
+    /// Check the server, the data folder and the database.
+    Doctor(commands::doctor::DoctorArgs),
+    /// Build a read model afresh from the log.
+    Rebuild(commands::rebuild::RebuildArgs),
+    /// Compare what is stored with what the log says.
+    Verify(commands::verify::VerifyArgs),
 }
 
 impl Cli {
@@ -73,6 +87,13 @@ impl Cli {
             Command::Targets(args) => commands::targets::run(args, &globals),
             Command::Config(args) => commands::config::run(args, &globals),
             Command::Migrate(args) => commands::migrate::run(args).await,
+            Command::Partners(args) => commands::partners::run(args, &globals).await,
+            Command::Standing(args) => commands::standing::run(args, &globals).await,
+            Command::Explain(args) => commands::explain::run(args, &globals).await,
+            Command::Audit(args) => commands::audit::run(args, &globals).await,
+            Command::Doctor(args) => commands::doctor::run(args, &globals).await,
+            Command::Rebuild(args) => commands::rebuild::run(args, &globals).await,
+            Command::Verify(args) => commands::verify::run(args, &globals).await,
             Command::Org(args) => commands::org::run(args, &globals).await,
             Command::Program(args) => commands::program::run(args, &globals).await,
             Command::Enroll(args) => commands::enroll::run(args, &globals).await,

@@ -12,16 +12,19 @@ use tierline_proto::program::v1::{GetProgramVersionRequest, ProgramDefinition, T
 use tierline_proto::query::v1::audit_service_client::AuditServiceClient;
 use tierline_proto::query::v1::get_standing_request::Subject;
 use tierline_proto::query::v1::standing_query_service_client::StandingQueryServiceClient;
-use tierline_proto::query::v1::{ExplainDecisionRequest, GetStandingRequest};
+use tierline_proto::query::v1::{ExplainDecisionRequest, GetStandingRequest, ListStandingsRequest};
 use tierline_proto::standing::v1::{Standing, TierSource};
 use tonic::{Code, Status};
 
 use super::show::partner::Partner;
 use super::show::standing::Shown;
-use super::show::{json, partner};
+use super::show::{json, partner, words};
 use crate::cli::Globals;
 use crate::client::{Authorized, refused};
 use crate::output;
+
+/// Standings of a page.
+const PAGE: i32 = 500;
 
 /// Where partners stand.
 #[derive(Debug, clap::Args)]
@@ -36,6 +39,24 @@ enum What {
     ///
     /// Exit code: 0 when the partner was found, 1 when not or when the server refused.
     Show(ShowArgs),
+    /// All standings of the org, or those that pass a filter.
+    ///
+    /// Exit code: 0, also for an empty list; 1 when the server refused.
+    List(ListArgs),
+}
+
+/// Which standings to list.
+#[derive(Debug, Clone, clap::Args)]
+pub struct ListArgs {
+    /// Only standings that pass, such as 'program = "resale" AND tier = gold'. Over partner_id,
+    /// partner_name, program, track, tier, tier_rank, source, tier_since_date, at_risk,
+    /// recommended, closed.
+    #[arg(long, default_value = "")]
+    filter: String,
+    /// Order, such as 'tier_since_date desc'. Over partner_name, partner_id, program, tier_rank,
+    /// tier_since_date.
+    #[arg(long, default_value = "")]
+    order_by: String,
 }
 
 /// Which standings.
@@ -49,8 +70,60 @@ pub struct ShowArgs {
 }
 
 pub async fn run(args: StandingArgs, globals: &Globals) -> anyhow::Result<ExitCode> {
-    let What::Show(args) = args.what;
-    show(args, globals, false).await
+    match args.what {
+        What::Show(args) => show(args, globals, false).await,
+        What::List(args) => list(args, globals).await,
+    }
+}
+
+async fn list(args: ListArgs, globals: &Globals) -> anyhow::Result<ExitCode> {
+    let channel = globals.client.connect().await?;
+    let mut client = StandingQueryServiceClient::new(channel);
+    let mut standings: Vec<Standing> = Vec::new();
+    let mut request = ListStandingsRequest {
+        filter: args.filter,
+        order_by: args.order_by,
+        page_size: PAGE,
+        without_progress: !globals.output.json(),
+        ..Default::default()
+    };
+    loop {
+        let page = client
+            .list_standings(request.clone())
+            .await
+            .map_err(refused)?
+            .into_inner();
+        standings.extend(page.standings);
+        if page.next_page_token.is_empty() {
+            break;
+        }
+        request.page_token = page.next_page_token;
+    }
+    if globals.output.json() {
+        output::json(&json::all("standing.v1.Standing", &standings)?)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let rows = standings.iter().map(|one| {
+        [
+            one.partner_id.clone(),
+            format!("{}/{}", one.program_id, one.track_id),
+            one.tier_name.clone(),
+            one.tier_since_date.clone(),
+            one.evaluated_date.clone(),
+            if one.demotion_process.is_some() {
+                "at risk"
+            } else {
+                ""
+            }
+            .to_owned(),
+        ]
+    });
+    output::table(
+        &["partner", "program/track", "tier", "since", "evaluated", ""],
+        rows,
+    );
+    output::line(words::counted(standings.len() as u64, "standing"));
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Shows the standings; with `why` also the sentence that led to each present tier.
