@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use tierline_importer::{CheckedPlan, ImportError, ImportPlan, Kind, Observer, Record, RowResult};
+use tierline_importer::{CheckedPlan, ImportError, ImportPlan, Observer, Record, RowResult};
 use tokio::sync::oneshot;
 
 use super::clock::{DateOrder, attained};
@@ -86,26 +86,6 @@ impl Observer for Watch {
         if self.failed.is_none() {
             self.failed = self.results.write(result).err();
         }
-    }
-}
-
-/// What a check says about the file as a whole, in one line.
-pub(super) fn headline(kind: Kind, tally: &Tally) -> String {
-    use super::tally::grouped;
-    let (rows, records) = (tally.rows(), tally.ok.records);
-    format!(
-        "{} rows, {} {}",
-        grouped(rows),
-        grouped(records),
-        things(kind)
-    )
-}
-
-/// What records of a kind are called.
-pub(super) fn things(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Rates => "days of rates",
-        other => other.as_str(),
     }
 }
 

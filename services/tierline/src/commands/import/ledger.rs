@@ -257,7 +257,16 @@ impl Ledger {
     pub(super) fn complete(mut self) -> anyhow::Result<Tally> {
         self.results.flush()?;
         remove(&self.journal_path)?;
-        Ok(self.tally)
+        Ok(std::mem::take(&mut self.tally))
+    }
+}
+
+impl Drop for Ledger {
+    /// A journal that remembers nothing would only stand in the way of a corrected mapping.
+    fn drop(&mut self) {
+        if self.journal.done() == 0 {
+            std::fs::remove_file(&self.journal_path).ok();
+        }
     }
 }
 

@@ -193,12 +193,13 @@ async fn import(args: &ImportArgs, globals: &Globals) -> anyhow::Result<u8> {
         return Ok(code(&summary));
     };
     check::keep(&places, false)?;
-    let interrupted = || {
-        let journal = places.journal.display();
-        anyhow::anyhow!(
-            "interrupted; run the same command again and it goes on where it stopped ({journal} \
-             remembers the place)"
-        )
+    let interrupted = || match places.journal.exists() {
+        false => anyhow::anyhow!("interrupted before the first records were answered"),
+        true => anyhow::anyhow!(
+            "interrupted; run the same command again and it goes on where it stopped ({} remembers \
+             the place)",
+            places.journal.display()
+        ),
     };
     let ended = tokio::select! {
         ended = transfer(args, &plan, &places, &target, &mut summary, shutdown.token()) => ended?,
@@ -339,13 +340,14 @@ async fn transfer(
         Kind::Rates => way.send(wire::Rates::new(channel), &mut ledger).await,
     };
     summary.tally = ledger.tally().clone();
-    let ended = ended.with_context(|| {
-        format!(
+    let ended = ended.with_context(|| match ledger.done() {
+        0 => "the import stopped before its first records were answered".to_owned(),
+        done => format!(
             "the import stopped after record {} of {}; run the same command again and it goes on \
              there",
-            tally::grouped(ledger.done()),
+            tally::grouped(done),
             tally::grouped(plan.summary().records)
-        )
+        ),
     })?;
     if ended == Ended::Complete {
         summary.tally = ledger.complete()?;
@@ -394,7 +396,7 @@ impl Way<'_> {
             clock: clock.clone(),
             first_wait: send::FIRST_WAIT,
             ledger,
-            progress: Progress::begin("sent", check::things(self.plan.kind()), total),
+            progress: Progress::begin("sent", self.plan.kind().as_str(), total),
             total,
             stop: self.stop,
         };

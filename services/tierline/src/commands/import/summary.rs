@@ -6,7 +6,6 @@ use std::time::Instant;
 use serde_json::{Value, json};
 use tierline_importer::Kind;
 
-use super::check::{headline, things};
 use super::tally::{Count, Reason, Tally, grouped};
 use super::totals::Totals;
 use crate::cli::Globals;
@@ -80,10 +79,12 @@ impl Summary {
 
     /// What the file holds.
     pub(super) fn print_check(&self) {
+        let rows = if self.rows == 1 { "row" } else { "rows" };
         output::line(format!(
-            "{}: {}",
+            "{}: {} {rows}, {}",
             self.file.display(),
-            headline(self.kind, &self.tally)
+            grouped(self.rows),
+            self.totals.things(self.records)
         ));
         for line in self.totals.lines() {
             output::line(format!("  {line}"));
@@ -127,18 +128,23 @@ impl Summary {
     }
 
     fn verdict(&self, status: Status, seconds: f64) -> Option<String> {
-        let things = things(self.kind);
+        let all = self.totals.things(self.records);
+        let unchanged = self.tally.unchanged.records;
+        let in_place = self.tally.written() + unchanged;
         Some(match status {
             Status::DryRun => "Nothing was sent: this was a dry run.".to_owned(),
             Status::Refused | Status::Interrupted => return None,
-            Status::Complete if self.records == 0 => format!("The file holds no {things} to send."),
-            Status::Complete if self.tally.written() == 0 && self.tally.rejected.records == 0 => {
-                let unchanged = grouped(self.tally.unchanged.records);
-                format!("Nothing changed: all {unchanged} {things} were there already.")
+            Status::Complete if self.records == 0 => "The file holds nothing to send.".to_owned(),
+            Status::Complete if self.tally.rejected.rows > 0 => format!(
+                "{} of {all} are in place. Correct the rejected rows and import the file again.",
+                grouped(in_place)
+            ),
+            Status::Complete if self.tally.written() == 0 => {
+                format!("Nothing changed: {all}, all there already.")
             }
             Status::Complete => {
-                let records = grouped(self.records - self.resumed_after);
-                format!("{records} {things} in {seconds:.1} s.")
+                let sent = self.totals.things(self.records - self.resumed_after);
+                format!("{sent} in {seconds:.1} s.")
             }
         })
     }

@@ -25,6 +25,7 @@ struct Sum {
 #[derive(Debug)]
 pub(super) struct Totals {
     kind: Kind,
+    records: u64,
     first: Option<Date>,
     last: Option<Date>,
     /// Deals by state and currency; the currency is empty where no amount is known.
@@ -42,6 +43,7 @@ impl Totals {
     pub(super) fn new(kind: Kind) -> Self {
         Self {
             kind,
+            records: 0,
             first: None,
             last: None,
             deals: BTreeMap::new(),
@@ -55,6 +57,7 @@ impl Totals {
 
     /// Counts a record.
     pub(super) fn add(&mut self, record: &Record) {
+        self.records += 1;
         let date = match record {
             Record::Rates(day) => Some(day.date),
             other => attained(other),
@@ -100,6 +103,24 @@ impl Totals {
     /// that it has to be sent as a whole.
     pub(super) fn scattered_day(&self) -> Option<Date> {
         self.scattered
+    }
+
+    /// So many records of this file, in words.
+    pub(super) fn things(&self, records: u64) -> String {
+        // A row of rates is a whole day, or one currency of it.
+        let by_day = self.currencies.len() > 1 && self.days.len() as u64 == self.records;
+        let (one, many) = match self.kind {
+            Kind::Partners => ("partner", "partners"),
+            Kind::Deals => ("deal", "deals"),
+            Kind::Certifications => ("certification", "certifications"),
+            Kind::Rates if by_day => ("day of rates", "days of rates"),
+            Kind::Rates => ("rate", "rates"),
+        };
+        format!(
+            "{} {}",
+            grouped(records),
+            if records == 1 { one } else { many }
+        )
     }
 
     /// The totals for people.
@@ -200,6 +221,7 @@ mod tests {
             totals.add(&rates(day, code));
         }
         assert_eq!(totals.scattered_day(), None);
+        assert_eq!(totals.things(3), "3 rates");
         assert_eq!(
             totals.lines().join("\n"),
             "dates       2026-01-01 to 2026-01-02\ndays        2\ncurrencies  2"
