@@ -56,6 +56,10 @@ enum Command {
     Clock(commands::clock::ClockArgs),
     /// Make a token with the local key.
     Token(commands::token::TokenArgs),
+    /// Measure this machine.
+    Bench(commands::bench::BenchArgs),
+    /// Import a file from another system through a mapping.
+    Import(commands::import::ImportArgs),
     /// Load the demonstration org.
     Demo(commands::demo::DemoArgs),
     /// Look at partners.
@@ -99,6 +103,8 @@ impl Cli {
             Command::Enroll(args) => commands::enroll::run(args, &globals).await,
             Command::Clock(args) => commands::clock::run(args, &globals).await,
             Command::Token(args) => commands::token::run(args, &globals),
+            Command::Bench(args) => commands::bench::run(args, &globals).await,
+            Command::Import(args) => commands::import::run(args, &globals).await,
             Command::Demo(args) => commands::demo::run(args, &globals).await,
         }
     }

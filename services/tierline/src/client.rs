@@ -32,7 +32,7 @@ pub struct ClientFlags {
         help_heading = "Connection"
     )]
     pub token_file: Option<PathBuf>,
-    /// Org whose local token to show: `demo` or `sandbox`, as `tierline up` made them.
+    /// Org whose local token to show: `demo`, or one that `tierline org create` made.
     #[arg(long, global = true, env = "TIERLINE_ORG", help_heading = "Connection")]
     pub org: Option<String>,
 }
@@ -107,7 +107,9 @@ impl ClientFlags {
         let known = |file: ClientFile| file.address;
         match &self.address {
             Some(address) => Ok(address.clone()),
-            None => Ok(ClientFile::read(&client_file()?)?.map(known).unwrap_or_default()),
+            None => Ok(ClientFile::read(&client_file()?)?
+                .map(known)
+                .unwrap_or_default()),
         }
     }
 

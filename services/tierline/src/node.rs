@@ -283,8 +283,14 @@ impl Node {
             self.keep(ENROLLMENT_EXPIRER.name, move |stop| {
                 let expirer = Expirer::new(Commands::new(Runner::new(store.clone())));
                 let feed = LogFeed::new(LogReader::new(pool.clone()), heads.clone());
-                Consumer::new(ENROLLMENT_EXPIRER, pool.clone(), feed, expirer, options.clone())
-                    .run(stop)
+                Consumer::new(
+                    ENROLLMENT_EXPIRER,
+                    pool.clone(),
+                    feed,
+                    expirer,
+                    options.clone(),
+                )
+                .run(stop)
             });
         }
         if targets.has(Target::Projector) {
@@ -352,11 +358,18 @@ impl Node {
                 .register_encoded_file_descriptor_set(tierline_proto::FILE_DESCRIPTOR_SET)
                 .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
         };
-        let reflection = describe().build_v1().context("the reflection service cannot start")?;
+        let reflection = describe()
+            .build_v1()
+            .context("the reflection service cannot start")?;
         // Clients of several languages still ask under the older name.
-        let older = describe().build_v1alpha().context("the reflection service cannot start")?;
+        let older = describe()
+            .build_v1alpha()
+            .context("the reflection service cannot start")?;
         let mut routes = Routes::builder();
-        routes.add_service(health).add_service(reflection).add_service(older);
+        routes
+            .add_service(health)
+            .add_service(reflection)
+            .add_service(older);
         let mut any = false;
         if targets.has(Target::Program) {
             routes

@@ -66,7 +66,7 @@ pub async fn wait_until_idle(channel: &Authorized, stop: &CancellationToken) -> 
             return Ok(());
         }
         if !told {
-            output::note("waiting until all tiers are decided; the import itself is complete");
+            output::note("waiting until everything that was sent is taken in and decided");
             told = true;
         }
         tokio::time::sleep(LOOK).await;

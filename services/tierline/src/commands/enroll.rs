@@ -7,6 +7,7 @@ use tierline_proto::enrollment::v1::enrollment_service_client::EnrollmentService
 use tierline_proto::enrollment::v1::{EnrollPartnersRequest, EnrollmentRow};
 use tierline_proto::query::v1::ListPartnersRequest;
 use tierline_proto::query::v1::partner_query_service_client::PartnerQueryServiceClient;
+use tokio_util::sync::CancellationToken;
 
 use crate::bulk::{self, Sent};
 use crate::cli::Globals;
@@ -46,7 +47,11 @@ pub async fn run(args: EnrollArgs, globals: &Globals) -> anyhow::Result<ExitCode
     let channel = globals.client.connect().await?;
     let partners = match &args.partner {
         Some(partner) => vec![partner.clone()],
-        None => partners(&channel, &args.filter).await?,
+        None => {
+            // A partner that was just created must not be left out because a list lags.
+            visible::wait_until_idle(&channel, &CancellationToken::new()).await?;
+            partners(&channel, &args.filter).await?
+        }
     };
     let sent = enroll(&channel, &args, &partners).await?;
     for token in &sent.tokens {

@@ -1,6 +1,7 @@
 //! One file per subcommand.
 
 pub mod audit;
+pub mod bench;
 pub mod clock;
 pub mod config;
 pub mod demo;
@@ -8,6 +9,7 @@ pub mod direct;
 pub mod doctor;
 pub mod enroll;
 pub mod explain;
+pub mod import;
 pub mod migrate;
 pub mod org;
 pub mod partners;

@@ -106,7 +106,12 @@ async fn run_node(
             loaded = demo::ensure(&client) => loaded.map(drop),
             () = shutdown.token().cancelled() => Ok(()),
         };
-        loaded.context("the demonstration org was not loaded; --no-demo starts without it")?;
+        if let Err(error) = loaded {
+            node.stop(shutdown).await;
+            return Err(error.context(
+                "the demonstration org was not loaded; start again to go on, or with --no-demo",
+            ));
+        }
     }
     if !shutdown.token().is_cancelled() {
         next_steps(args.no_demo);
@@ -194,7 +199,7 @@ fn next_steps(no_demo: bool) {
     } else {
         output::line("Try, in another terminal:");
         output::line("  tierline partners list --group-by tier");
-        output::line("  tierline partners list --filter 'tier = \"Gold\"' --order-by name");
+        output::line("  tierline partners list --filter 'tier = gold' --order-by name");
         output::line("  tierline standing show aurora-systems");
         output::line("  tierline audit history aurora-systems");
         output::line("  tierline audit replay --org");
