@@ -1,7 +1,7 @@
 //! The shape of every aggregate: two pure functions, `decide` and `evolve`, plus what the log has
 //! to know about it (where its events are routed and which unique names it holds).
 //!
-//! [`aggregate!`] makes such a decider a `cqrs_es::Aggregate`; [`stored_events!`] gives an event
+//! `aggregate!` makes such a decider a `cqrs_es::Aggregate`; `stored_events!` gives an event
 //! enum its permanent type strings. Nothing here awaits anything: the `async` of the trait is
 //! required by cqrs-es and is always ready.
 

@@ -16,7 +16,7 @@ const MAX_YAML_DEPTH: usize = 64;
 /// Most parser events that aliases may replay; it bounds what a small file can unfold to.
 const MAX_REPLAYED_EVENTS: usize = 100_000;
 
-/// Reads a definition. It is not checked beyond its form; [`crate::program::validate`] does that.
+/// Reads a definition. It is not checked beyond its form; [`crate::program::validate()`] does that.
 ///
 /// # Errors
 /// `INVALID_REQUEST` on the field `definition`, with line and column, what is wrong, and for an

@@ -1,5 +1,5 @@
 //! The state of a standing, folded from its events. It takes no commands: the tier evaluator
-//! writes what [`super::assess`] decides.
+//! writes what [`super::assess()`] decides.
 
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
