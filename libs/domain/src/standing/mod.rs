@@ -1,6 +1,6 @@
 //! Where an enrollment stands, and how that is decided.
 //!
-//! [`assess()`] is the one pure function behind live evaluation, replay, audit and what-if: the same
+//! [`assess()`] is the pure function behind live evaluation, replay, audit and what-if: the same
 //! inputs give the same events, today and in ten years.
 
 pub mod aggregate;
