@@ -5,14 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use sqlx::{Acquire, PgConnection, PgPool};
+use sqlx::{PgConnection, PgPool};
 use tierline_eventstore::{LogEvent, LogReader, ReadError};
-use tierline_telemetry::metrics;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
+use crate::applier::{Applier, Failure, Step, ends};
 use crate::feed::Positions;
-use crate::{Checkpoints, ConsumerId, Feed, LEASE_TIME, Leases, Progress, parked};
+use crate::{ConsumerId, Feed, LEASE_TIME, Leases, Progress};
 
 /// What a consumer does with events.
 #[async_trait]
@@ -121,53 +121,30 @@ const MAX_FAILURES: u32 = 120;
 
 /// A running consumer.
 pub struct Consumer<H, F> {
-    id: ConsumerId,
-    pool: PgPool,
     feed: F,
-    handler: H,
-    options: Options,
-    reader: LogReader,
-    progress: Option<Arc<Progress>>,
-    parked: HashSet<(u8, String)>,
-}
-
-enum Step {
-    Applied,
-    Nothing,
-}
-
-enum Failure {
-    Retry(sqlx::Error),
-    Poison(usize, String),
-    Final(ConsumerError),
-}
-
-impl From<sqlx::Error> for Failure {
-    fn from(error: sqlx::Error) -> Self {
-        Self::Retry(error)
-    }
+    applier: Applier<H>,
 }
 
 impl<H: Handler, F: Feed> Consumer<H, F> {
     /// A consumer that has not started yet.
     pub fn new(id: ConsumerId, pool: PgPool, feed: F, handler: H, options: Options) -> Self {
         let reader = LogReader::new(pool.clone());
-        Self {
+        let applier = Applier {
             id,
             pool,
-            feed,
             handler,
             options,
             reader,
             progress: None,
             parked: HashSet::new(),
-        }
+        };
+        Self { feed, applier }
     }
 
     /// Tells waiting readers of this process how far the consumer is.
     #[must_use]
     pub fn reporting_to(mut self, progress: Arc<Progress>) -> Self {
-        self.progress = Some(progress);
+        self.applier.progress = Some(progress);
         self
     }
 
@@ -176,10 +153,10 @@ impl<H: Handler, F: Feed> Consumer<H, F> {
     /// # Errors
     /// When fenced, when the handler stops, or when the database stays away for too long.
     pub async fn run(mut self, cancel: CancellationToken) -> Result<(), ConsumerError> {
-        let leases = Leases::new(self.id);
+        let leases = Leases::new(self.applier.id);
         let outcome = self.hold_and_work(&leases, &cancel).await;
-        if let Err(error) = leases.release(&self.pool).await {
-            tracing::warn!(consumer = %self.id, %error, "leases not released; they will expire");
+        if let Err(error) = leases.release(&self.applier.pool).await {
+            tracing::warn!(consumer = %self.applier.id, %error, "leases not released; they will expire");
         }
         outcome
     }
@@ -192,11 +169,11 @@ impl<H: Handler, F: Feed> Consumer<H, F> {
         let Some(held) = self.acquire(leases, cancel).await? else {
             return Ok(());
         };
-        let pool = self
-            .options
+        let (id, options) = (self.applier.id, &self.applier.options);
+        let pool = options
             .heartbeats
             .as_ref()
-            .unwrap_or(&self.pool)
+            .unwrap_or(&self.applier.pool)
             .clone();
         let heart = heartbeat(leases.clone(), pool, cancel.child_token());
         let mut failures = 0;
@@ -207,14 +184,14 @@ impl<H: Handler, F: Feed> Consumer<H, F> {
                     failures += 1;
                     if failures > MAX_FAILURES {
                         heart.cancel();
-                        return Err(ConsumerError::Database(self.id, error));
+                        return Err(ConsumerError::Database(id, error));
                     }
-                    tracing::warn!(consumer = %self.id, %error, failures, "batch failed; retrying");
+                    tracing::warn!(consumer = %id, %error, failures, "batch failed; retrying");
                     pause(failures, cancel).await;
                 }
                 Err(Failure::Poison(_, reason)) => {
                     heart.cancel();
-                    return Err(ConsumerError::Stopped(self.id, reason));
+                    return Err(ConsumerError::Stopped(id, reason));
                 }
                 Err(Failure::Final(error)) => {
                     heart.cancel();
@@ -236,6 +213,7 @@ impl<H: Handler, F: Feed> Consumer<H, F> {
         let mut failures = 0;
         loop {
             let missing: Vec<u8> = self
+                .applier
                 .options
                 .partitions
                 .iter()
@@ -250,11 +228,11 @@ impl<H: Handler, F: Feed> Consumer<H, F> {
                 Err(error) => {
                     failures += 1;
                     if failures > MAX_FAILURES {
-                        return Err(ConsumerError::Database(self.id, error));
+                        return Err(ConsumerError::Database(self.applier.id, error));
                     }
                 }
             }
-            if held.len() == self.options.partitions.len() {
+            if held.len() == self.applier.options.partitions.len() {
                 continue;
             }
             tokio::select! {
@@ -269,9 +247,9 @@ impl<H: Handler, F: Feed> Consumer<H, F> {
         leases: &Leases,
         partitions: &[u8],
     ) -> Result<Vec<(u8, i64)>, sqlx::Error> {
-        let mut connection = self.pool.acquire().await?;
+        let mut connection = self.applier.pool.acquire().await?;
         leases
-            .acquire(&mut connection, partitions, self.options.force)
+            .acquire(&mut connection, partitions, self.applier.options.force)
             .await
     }
 
@@ -282,302 +260,70 @@ impl<H: Handler, F: Feed> Consumer<H, F> {
         cancel: &CancellationToken,
         failures: &mut u32,
     ) -> Result<(), Failure> {
-        let mut checkpoints = {
-            let mut connection = self.pool.acquire().await?;
-            let checkpoints = Checkpoints::load(&mut connection, self.id, held).await?;
-            self.parked = parked::keys(&mut connection, self.id)
-                .await?
-                .into_iter()
-                .collect();
-            self.handler
-                .start(&mut connection)
-                .await
-                .map_err(|error| self.failed(error))?;
-            checkpoints
-        };
-        self.report(&checkpoints);
+        let Self { feed, applier } = self;
+        let mut checkpoints = applier.begin(held).await?;
         let mut looked_for_retries = Instant::now();
+        let mut ahead = None;
         while !cancel.is_cancelled() {
             let positions = checkpoints.positions();
-            let events = match self.feed.read(&positions, self.options.batch).await {
-                Ok(events) => events,
-                Err(error) => return Err(self.unreadable(error)),
+            let limit = applier.options.batch;
+            let events = match ahead.take() {
+                Some(events) => events,
+                None => match feed.read(&positions, limit).await {
+                    Ok(events) => events,
+                    Err(error) => return Err(applier.unreadable(error)),
+                },
             };
             let step = if events.is_empty() {
-                self.idle(&checkpoints).await?
+                applier.idle(&checkpoints).await?
+            } else if u32::try_from(events.len()) == Ok(limit) {
+                // There is more where a full batch comes from: it is read meanwhile.
+                let next = after(positions, &events);
+                let (applied, read) = tokio::join!(
+                    applier.batch(&mut checkpoints, &events),
+                    feed.read(&next, limit)
+                );
+                applied?;
+                // What cannot be read now is read again, and then the error is told.
+                ahead = read.ok();
+                Step::Applied
             } else {
-                self.batch(&mut checkpoints, events).await?;
+                applier.batch(&mut checkpoints, &events).await?;
                 Step::Applied
             };
             *failures = 0;
-            if !self.parked.is_empty() && looked_for_retries.elapsed() > Duration::from_secs(1) {
-                self.retry_parked(&checkpoints).await?;
+            let parked = !applier.parked.is_empty();
+            if parked && looked_for_retries.elapsed() > Duration::from_secs(1) {
+                applier.retry_parked(&checkpoints).await?;
                 looked_for_retries = Instant::now();
             }
             if let Step::Nothing = step {
-                let patience = if self.parked.is_empty() {
-                    self.options.patience
-                } else {
+                let patience = if parked {
                     Duration::from_secs(1)
+                } else {
+                    applier.options.patience
                 };
                 let positions = checkpoints.positions();
                 tokio::select! {
                     () = cancel.cancelled() => {}
-                    () = self.feed.wait(&positions, patience) => {}
+                    () = feed.wait(&positions, patience) => {}
                 }
             }
         }
-        Ok(())
-    }
-
-    fn failed(&self, error: HandlerError) -> Failure {
-        match error {
-            HandlerError::Poison { index, reason } => Failure::Poison(index, reason),
-            HandlerError::Database(error) => Failure::Retry(error),
-            HandlerError::Stop(reason) => Failure::Final(ConsumerError::Stopped(self.id, reason)),
-        }
-    }
-
-    fn unreadable(&self, error: ReadError) -> Failure {
-        match error {
-            ReadError::Database(error) => {
-                Failure::Retry(sqlx::Error::Io(std::io::Error::other(error)))
-            }
-            damage => Failure::Final(ConsumerError::Feed(self.id, damage)),
-        }
-    }
-
-    fn report(&self, checkpoints: &Checkpoints) {
-        if let Some(progress) = &self.progress {
-            progress.reached(self.id, &checkpoints.positions());
-        }
-    }
-
-    /// Applies a batch; parks what cannot be applied and applies the rest.
-    async fn batch(
-        &mut self,
-        checkpoints: &mut Checkpoints,
-        events: Vec<LogEvent>,
-    ) -> Result<(), Failure> {
-        let started = Instant::now();
-        let to = ends(&events);
-        let count = events.len();
-        let mut parking: Vec<(LogEvent, String)> = Vec::new();
-        let mut rest = Vec::with_capacity(count);
-        for event in events {
-            if waits(&self.parked, &event) {
-                parking.push((event, String::new()));
-            } else {
-                rest.push(event);
-            }
-        }
-        loop {
-            match self.try_batch(checkpoints, &rest, &parking, &to).await {
-                Ok(()) => break,
-                Err(Failure::Poison(index, reason)) if index < rest.len() => {
-                    let key = (rest[index].partition, rest[index].routing_key.clone());
-                    tracing::error!(
-                        consumer = %self.id, routing_key = %key.1, event = %rest[index].event_type,
-                        number = rest[index].partition_number, %reason, "event parked"
-                    );
-                    metrics::parked_events(self.id.name, self.parked.len() as u64 + 1);
-                    let culprit = rest[index].event_id;
-                    let keys = HashSet::from([key]);
-                    let (out, keep): (Vec<_>, Vec<_>) = rest
-                        .into_iter()
-                        .enumerate()
-                        .partition(|(at, event)| *at >= index && waits(&keys, event));
-                    parking.extend(out.into_iter().map(|(_, event)| {
-                        let why = if event.event_id == culprit {
-                            reason.clone()
-                        } else {
-                            String::new()
-                        };
-                        (event, why)
-                    }));
-                    rest = keep.into_iter().map(|(_, event)| event).collect();
-                    // What the handler kept in memory of the failed attempt is void.
-                    let mut connection = self.pool.acquire().await?;
-                    self.handler
-                        .start(&mut connection)
-                        .await
-                        .map_err(|error| self.failed(error))?;
-                }
-                Err(other) => return Err(other),
-            }
-        }
-        self.parked.extend(
-            parking
-                .into_iter()
-                .map(|(event, _)| (event.partition, event.routing_key)),
-        );
-        checkpoints.committed(&to);
-        self.handler.committed();
-        self.report(checkpoints);
-        metrics::batch_applied(self.id.name, count as u64, started.elapsed());
-        Ok(())
-    }
-
-    async fn try_batch(
-        &mut self,
-        checkpoints: &Checkpoints,
-        events: &[LogEvent],
-        parking: &[(LogEvent, String)],
-        to: &[(u8, i64)],
-    ) -> Result<(), Failure> {
-        let deadline = Instant::now() + self.options.deadline;
-        let mut connection = self.pool.acquire().await?;
-        let work = async {
-            let mut transaction = connection.begin().await?;
-            if !events.is_empty() {
-                let applied = self.handler.apply(&mut transaction, events).await;
-                if let Err(error) = applied {
-                    transaction.rollback().await?;
-                    return Err(self.failed(error));
-                }
-            }
-            let aside: Vec<_> = parking
-                .iter()
-                .map(|(event, error)| (event, error.clone()))
-                .collect();
-            parked::park(&mut transaction, self.id, &aside).await?;
-            if !checkpoints.advance(&mut transaction, to).await? {
-                transaction.rollback().await?;
-                return Err(Failure::Final(ConsumerError::Fenced(self.id)));
-            }
-            transaction.commit().await?;
-            Ok(())
-        };
-        match tokio::time::timeout_at(deadline, work).await {
-            Ok(outcome) => outcome,
-            Err(_) => {
-                // The commit may or may not have happened; the checkpoint will tell.
-                drop(connection.detach());
-                Err(Failure::Retry(sqlx::Error::Io(std::io::Error::other(
-                    "the batch took longer than its deadline",
-                ))))
-            }
-        }
-    }
-
-    async fn idle(&mut self, checkpoints: &Checkpoints) -> Result<Step, Failure> {
-        if !self.handler.due() {
-            return Ok(Step::Nothing);
-        }
-        let mut connection = self.pool.acquire().await?;
-        let mut transaction = connection.begin().await?;
-        let done = self
-            .handler
-            .idle(&mut transaction, &checkpoints.positions())
-            .await;
-        if let Err(error) = done {
-            transaction.rollback().await?;
-            return Err(self.failed(error));
-        }
-        if !checkpoints.confirm(&mut transaction).await? {
-            transaction.rollback().await?;
-            return Err(Failure::Final(ConsumerError::Fenced(self.id)));
-        }
-        transaction.commit().await?;
-        self.handler.committed();
-        Ok(Step::Applied)
-    }
-
-    /// Applies the parked events of one routing key for which an operator asked, in order.
-    async fn retry_parked(&mut self, checkpoints: &Checkpoints) -> Result<(), Failure> {
-        let mut connection = self.pool.acquire().await?;
-        let numbers =
-            parked::asked(&mut connection, self.id, i64::from(self.options.batch)).await?;
-        drop(connection);
-        let mut events = Vec::with_capacity(numbers.len());
-        for (partition, number) in &numbers {
-            let found = self.reader.read(&[(*partition, *number - 1)], 1, 1).await;
-            events.extend(found.map_err(|error| self.unreadable(error))?);
-        }
-        let Some(first) = events.first() else {
-            let mut connection = self.pool.acquire().await?;
-            self.parked = parked::keys(&mut connection, self.id)
-                .await?
-                .into_iter()
-                .collect();
-            return Ok(());
-        };
-        let key = first.routing_key.clone();
-        match self.try_parked(checkpoints, &events, &numbers).await {
-            Ok(()) => {
-                self.handler.committed();
-                tracing::info!(consumer = %self.id, routing_key = %key, "parked events applied");
-            }
-            Err(Failure::Poison(index, reason)) => {
-                let culprit = numbers
-                    .get(index)
-                    .or(numbers.first())
-                    .copied()
-                    .unwrap_or_default();
-                parked::failed_again(&self.pool, self.id, culprit, &key, &reason).await?;
-                let mut connection = self.pool.acquire().await?;
-                self.handler
-                    .start(&mut connection)
-                    .await
-                    .map_err(|error| self.failed(error))?;
-            }
-            Err(other) => return Err(other),
-        }
-        let mut connection = self.pool.acquire().await?;
-        self.parked = parked::keys(&mut connection, self.id)
-            .await?
-            .into_iter()
-            .collect();
-        Ok(())
-    }
-
-    async fn try_parked(
-        &mut self,
-        checkpoints: &Checkpoints,
-        events: &[LogEvent],
-        numbers: &[(u8, i64)],
-    ) -> Result<(), Failure> {
-        let mut connection = self.pool.acquire().await?;
-        let mut transaction = connection.begin().await?;
-        if let Err(error) = self.handler.apply(&mut transaction, events).await {
-            transaction.rollback().await?;
-            return Err(self.failed(error));
-        }
-        parked::released(&mut transaction, self.id, numbers).await?;
-        if !checkpoints.confirm(&mut transaction).await? {
-            transaction.rollback().await?;
-            return Err(Failure::Final(ConsumerError::Fenced(self.id)));
-        }
-        transaction.commit().await?;
         Ok(())
     }
 }
 
-/// The last number of each partition in a batch.
-fn ends(events: &[LogEvent]) -> Positions {
-    let mut ends: Positions = Vec::new();
-    for event in events {
-        match ends
-            .iter_mut()
-            .find(|(partition, _)| *partition == event.partition)
-        {
-            Some((_, number)) => *number = event.partition_number,
-            None => ends.push((event.partition, event.partition_number)),
+/// Positions once a batch is applied.
+fn after(mut positions: Positions, events: &[LogEvent]) -> Positions {
+    for (partition, number) in ends(events) {
+        for position in &mut positions {
+            if position.0 == partition {
+                position.1 = number;
+            }
         }
     }
-    ends
-}
-
-/// True when an event has to wait behind a parked one: of the same routing key, or of its org as
-/// a whole.
-fn waits(parked: &HashSet<(u8, String)>, event: &LogEvent) -> bool {
-    parked.iter().any(|(partition, key)| {
-        *partition == event.partition
-            && (*key == event.routing_key
-                || key
-                    .strip_suffix("/*")
-                    .is_some_and(|org| org == event.org_id))
-    })
+    positions
 }
 
 async fn pause(failures: u32, cancel: &CancellationToken) {

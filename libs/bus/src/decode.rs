@@ -2,7 +2,7 @@
 
 use tierline_domain::any_event::{AnyEvent, Decoder};
 use tierline_domain::{Rejection, StoredEvent};
-use tierline_eventstore::{Codec, LogEvent, RawEvent};
+use tierline_eventstore::{Codec, LogEvent, RawRef};
 
 struct Stored<'a> {
     codec: &'a Codec,
@@ -13,15 +13,16 @@ impl Decoder for Stored<'_> {
     type Error = Rejection;
 
     fn decode<E: StoredEvent>(&self) -> Result<E, Rejection> {
-        let raw = RawEvent {
-            sequence: self.event.sequence,
-            event_type: self.event.event_type.clone(),
-            event_version: self.event.event_version.clone(),
-            payload: self.event.payload.clone(),
+        let event = self.event;
+        let raw = RawRef {
+            sequence: event.sequence,
+            event_type: &event.event_type,
+            event_version: &event.event_version,
+            payload: &event.payload,
         };
-        let decoded =
-            self.codec
-                .decode(&self.event.aggregate_type, &self.event.aggregate_id, &raw)?;
+        let decoded = self
+            .codec
+            .decode_ref(&event.aggregate_type, &event.aggregate_id, raw)?;
         Ok(decoded.event)
     }
 }

@@ -1,46 +1,128 @@
 //! Where a consumer's events come from.
 
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use tierline_eventstore::{Heads, LogEvent, LogReader, ReadError};
-use tokio::sync::watch;
+use tokio::sync::{OnceCell, watch};
+use tokio::time::Instant;
 
 /// How far a consumer is: for each of its partitions the number of the last event it applied.
 pub type Positions = Vec<(u8, i64)>;
+
+/// Events of one read; consumers that read the same share them.
+pub type Events = Arc<Vec<LogEvent>>;
 
 /// A source of events in the order of their partitions.
 #[async_trait]
 pub trait Feed: Send {
     /// At most `limit` events after the given positions: dense and in order within each
     /// partition. Empty when there are none yet.
-    async fn read(&mut self, after: &Positions, limit: u32) -> Result<Vec<LogEvent>, ReadError>;
+    async fn read(&mut self, after: &Positions, limit: u32) -> Result<Events, ReadError>;
 
     /// Returns when there may be events after the given positions, or after `patience`.
     async fn wait(&mut self, after: &Positions, patience: Duration);
 }
 
-/// The log itself, polled, and woken by the sequencer where it runs in the same process.
-pub struct LogFeed {
+/// Reads that are kept for others.
+const KEPT_READS: usize = 4;
+/// How long they are kept.
+const KEPT_FOR: Duration = Duration::from_secs(2);
+
+/// The log as the feeds of one process share it: consumers that are equally far, which is the
+/// ordinary case, get their events from one read. What was read stays true, since the log is only
+/// ever appended to; but that there was nothing is never kept.
+#[derive(Clone)]
+pub struct SharedLog {
     reader: LogReader,
     heads: Option<watch::Receiver<Heads>>,
+    recent: Arc<Mutex<VecDeque<Recent>>>,
 }
 
-impl LogFeed {
-    /// A feed over the log; `heads` are the sequencer's, if it runs in this process.
+struct Recent {
+    after: Positions,
+    limit: u32,
+    since: Instant,
+    /// Empty while the first who asked is reading.
+    events: Arc<OnceCell<Events>>,
+}
+
+impl SharedLog {
+    /// The log behind a reader; `heads` are the sequencer's, if it runs in this process.
     pub fn new(reader: LogReader, heads: Option<watch::Receiver<Heads>>) -> Self {
-        Self { reader, heads }
+        Self {
+            reader,
+            heads,
+            recent: Arc::default(),
+        }
+    }
+
+    /// A feed for one consumer.
+    pub fn feed(&self) -> LogFeed {
+        LogFeed(self.clone())
+    }
+
+    async fn read(&self, after: &Positions, limit: u32) -> Result<Events, ReadError> {
+        let cell = self.cell(after, limit);
+        let read = || async {
+            let events = self.reader.read(after, limit, limit).await?;
+            Ok::<_, ReadError>(Arc::new(events))
+        };
+        let events = cell.get_or_try_init(read).await?;
+        if events.is_empty() {
+            self.kept(|recent| recent.retain(|one| !Arc::ptr_eq(&one.events, &cell)));
+        }
+        Ok(Arc::clone(events))
+    }
+
+    /// The place of a read, which others may have begun.
+    fn cell(&self, after: &Positions, limit: u32) -> Arc<OnceCell<Events>> {
+        self.kept(|recent| {
+            recent.retain(|one| one.since.elapsed() < KEPT_FOR);
+            let same = |one: &&Recent| one.limit == limit && one.after == *after;
+            if let Some(found) = recent.iter().find(same) {
+                return Arc::clone(&found.events);
+            }
+            if recent.len() >= KEPT_READS {
+                recent.pop_front();
+            }
+            let events = Arc::new(OnceCell::new());
+            recent.push_back(Recent {
+                after: after.clone(),
+                limit,
+                since: Instant::now(),
+                events: Arc::clone(&events),
+            });
+            events
+        })
+    }
+
+    fn kept<T>(&self, change: impl FnOnce(&mut VecDeque<Recent>) -> T) -> T {
+        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        change(&mut recent)
+    }
+}
+
+/// The log itself, polled, and woken by the sequencer where it runs in the same process.
+pub struct LogFeed(SharedLog);
+
+impl LogFeed {
+    /// A feed that shares nothing; `heads` are the sequencer's, if it runs in this process.
+    pub fn new(reader: LogReader, heads: Option<watch::Receiver<Heads>>) -> Self {
+        SharedLog::new(reader, heads).feed()
     }
 }
 
 #[async_trait]
 impl Feed for LogFeed {
-    async fn read(&mut self, after: &Positions, limit: u32) -> Result<Vec<LogEvent>, ReadError> {
-        self.reader.read(after, limit, limit).await
+    async fn read(&mut self, after: &Positions, limit: u32) -> Result<Events, ReadError> {
+        self.0.read(after, limit).await
     }
 
     async fn wait(&mut self, after: &Positions, patience: Duration) {
-        let Some(heads) = &mut self.heads else {
+        let Some(heads) = &mut self.0.heads else {
             tokio::time::sleep(patience).await;
             return;
         };

@@ -8,6 +8,7 @@
 //! Feeds are interchangeable: the [`LogFeed`] reads the log itself, woken by the sequencer. What
 //! is deliberately absent: any state of a feed that the log could not restore.
 
+mod applier;
 mod checkpoint;
 mod consumer;
 mod decode;
@@ -19,7 +20,7 @@ mod waiting;
 pub use checkpoint::{Checkpoints, Lag};
 pub use consumer::{Consumer, ConsumerError, Handler, HandlerError, Options};
 pub use decode::decode;
-pub use feed::{Feed, LogFeed, Positions};
+pub use feed::{Events, Feed, LogFeed, Positions, SharedLog};
 pub use lease::{LEASE_TIME, Leases};
 pub use waiting::{Behind, Progress, Waiter};
 

@@ -18,6 +18,7 @@ pub mod rejection;
 pub mod rules;
 pub mod standing;
 pub mod time;
+mod upcasters;
 
 #[cfg(test)]
 mod test_support;
@@ -29,3 +30,4 @@ pub use ids::{
 };
 pub use money::{Currency, Money};
 pub use rejection::{Kind, Rejection, Violation};
+pub use upcasters::upcasters;

@@ -17,8 +17,17 @@ pub struct RawEvent {
     pub payload: String,
 }
 
+/// The same, borrowed.
+#[derive(Debug, Clone, Copy)]
+#[allow(missing_docs, reason = "as those of RawEvent")]
+pub struct RawRef<'a> {
+    pub sequence: i64,
+    pub event_type: &'a str,
+    pub event_version: &'a str,
+    pub payload: &'a str,
+}
+
 /// Turns stored events into domain events.
-#[derive(Default)]
 pub struct Codec {
     upcasters: Vec<Box<dyn EventUpcaster>>,
 }
@@ -30,6 +39,13 @@ pub struct Decoded<E> {
     pub event: E,
     /// False when the event stands for a type or version that this release does not know.
     pub known: bool,
+}
+
+/// Lifts with all upcasters of the domain.
+impl Default for Codec {
+    fn default() -> Self {
+        Self::new(tierline_domain::upcasters())
+    }
 }
 
 impl Codec {
@@ -50,6 +66,25 @@ impl Codec {
         aggregate_id: &str,
         raw: &RawEvent,
     ) -> Result<Decoded<E>, Rejection> {
+        let raw = RawRef {
+            sequence: raw.sequence,
+            event_type: &raw.event_type,
+            event_version: &raw.event_version,
+            payload: &raw.payload,
+        };
+        self.decode_ref(aggregate_type, aggregate_id, raw)
+    }
+
+    /// Reads one event that somebody else owns.
+    ///
+    /// # Errors
+    /// As [`Self::decode`].
+    pub fn decode_ref<E: StoredEvent>(
+        &self,
+        aggregate_type: &str,
+        aggregate_id: &str,
+        raw: RawRef<'_>,
+    ) -> Result<Decoded<E>, Rejection> {
         let unreadable = |error: serde_json::Error| {
             Rejection::new(
                 Kind::DataLoss,
@@ -60,17 +95,17 @@ impl Codec {
                 ),
             )
         };
-        if is_known::<E>(&raw.event_type, &raw.event_version) {
-            let event = serde_json::from_str(&raw.payload).map_err(unreadable)?;
+        if is_known::<E>(raw.event_type, raw.event_version) {
+            let event = serde_json::from_str(raw.payload).map_err(unreadable)?;
             return Ok(Decoded { event, known: true });
         }
-        let payload = serde_json::from_str(&raw.payload).map_err(unreadable)?;
+        let payload = serde_json::from_str(raw.payload).map_err(unreadable)?;
         let lifted = self.lift(SerializedEvent::new(
             aggregate_id.to_owned(),
             usize::try_from(raw.sequence).unwrap_or_default(),
             aggregate_type.to_owned(),
-            raw.event_type.clone(),
-            raw.event_version.clone(),
+            raw.event_type.to_owned(),
+            raw.event_version.to_owned(),
             payload,
             serde_json::Value::Null,
         ));
@@ -79,7 +114,7 @@ impl Codec {
             return Ok(Decoded { event, known: true });
         }
         Ok(Decoded {
-            event: E::unknown(raw.event_type.clone(), lifted.payload),
+            event: E::unknown(raw.event_type.to_owned(), lifted.payload),
             known: false,
         })
     }

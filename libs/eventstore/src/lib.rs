@@ -32,12 +32,12 @@ mod turns;
 pub use append::{
     AppendFailure, AppendInError, AppendItem, NewEvent, NewReceipt, StoredReceipt, append_in,
 };
-pub use codec::{Codec, Decoded, RawEvent};
+pub use codec::{Codec, Decoded, RawEvent, RawRef};
 pub use cqrs_es::persist::{EventUpcaster, SemanticVersionEventUpcaster};
 pub use error::CommandError;
 pub use keys::{PARTITIONS, event_id, leaf_hash, partition_of, routing_hash, routing_key};
 pub use migrate::{Migration, MigrationError, Migrations};
-pub use pool::{DbError, connect};
+pub use pool::{DbError, connect, connect_relaxed};
 pub use reader::{LogEvent, LogReader, MAX_READ, Place, ReadError};
 pub use runner::{
     BulkItem, CommandContext, Committed, ConsistencyPoint, Outcome, RequestKey, Runner,

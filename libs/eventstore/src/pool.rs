@@ -23,8 +23,22 @@ const STATEMENTS: usize = 256;
 /// # Errors
 /// When the URL is malformed or the first connection cannot be made.
 pub async fn connect(url: &str, max: u32) -> Result<PgPool, sqlx::Error> {
+    open(url, max, &[("jit", "off")]).await
+}
+
+/// As [`connect`], for work that can be done again from the log: its commits do not wait for the
+/// disk. After a crash of the server the last of them may be missing, each as a whole, and with it
+/// the checkpoint that it moved.
+///
+/// # Errors
+/// As [`connect`].
+pub async fn connect_relaxed(url: &str, max: u32) -> Result<PgPool, sqlx::Error> {
+    open(url, max, &[("jit", "off"), ("synchronous_commit", "off")]).await
+}
+
+async fn open(url: &str, max: u32, settings: &[(&str, &str)]) -> Result<PgPool, sqlx::Error> {
     let options = PgConnectOptions::from_str(url)?
-        .options([("jit", "off")])
+        .options(settings.iter().copied())
         .application_name("tierline")
         .statement_cache_capacity(STATEMENTS);
     PgPoolOptions::new()

@@ -181,7 +181,8 @@ impl ImportPlan {
     /// Opens a file, compares its header with the mapping and reads the lookup files.
     ///
     /// # Errors
-    /// The file or a lookup file cannot be read, or lacks columns.
+    /// The file or a lookup file cannot be read, or lacks columns, or `options` names a lookup that
+    /// the mapping does not have.
     pub fn open(
         mapping: impl Into<Arc<Mapping>>,
         file: &Path,
@@ -190,6 +191,7 @@ impl ImportPlan {
         let mapping = mapping.into();
         let reader = RowReader::open(file, &mapping.format, &options.limits)?;
         Layout::of(&mapping, &reader, file)?;
+        known_lookups(&mapping, &options)?;
         let folder = file.parent().unwrap_or(Path::new(""));
         let lookups = mapping
             .lookups
@@ -390,5 +392,28 @@ impl Iterator for Items {
         let step = self.step().transpose();
         self.ended = !matches!(step, Some(Ok(_)));
         step
+    }
+}
+
+/// Refuses paths for lookups that the mapping does not have: they would be read by nobody.
+fn known_lookups(mapping: &Mapping, options: &Options) -> Result<(), ImportError> {
+    let names: Vec<&str> = mapping.lookups.iter().map(|l| l.name.as_str()).collect();
+    match options
+        .lookups
+        .keys()
+        .find(|name| !names.contains(&name.as_str()))
+    {
+        None => Ok(()),
+        Some(name) => Err(ImportError::Lookup {
+            name: name.clone(),
+            text: match names.is_empty() {
+                true => "the mapping has no lookups".to_owned(),
+                false => format!(
+                    "the mapping has no such lookup; it has: {}",
+                    names.join(", ")
+                ),
+            },
+            source: None,
+        }),
     }
 }

@@ -81,6 +81,15 @@ fn lookups_join_a_second_file_and_name_keys_that_are_missing() {
             .contains("stands in two rows with different values"),
         "{error}"
     );
+    let misspelt = Options {
+        lookups: [("m".to_owned(), file.clone())].into(),
+        ..Options::default()
+    };
+    let error = ImportPlan::open(mapping(), &file, misspelt).unwrap_err();
+    assert!(
+        error.to_string().contains("no such lookup; it has: l"),
+        "{error}"
+    );
     std::fs::remove_file(files.path("p.csv")).unwrap();
     let error = ImportPlan::open(mapping(), &file, Options::default()).unwrap_err();
     assert!(error.to_string().contains("lookup \"l\""), "{error}");

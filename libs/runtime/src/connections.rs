@@ -19,6 +19,8 @@ pub enum Purpose {
     Evaluator,
     /// The read models.
     Projector,
+    /// Reading the log for all consumers.
+    Feeds,
     /// Answers to questions.
     Queries,
     /// Consumers that answer events with commands.
@@ -30,11 +32,12 @@ pub enum Purpose {
 }
 
 impl Purpose {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Commands,
         Self::Log,
         Self::Evaluator,
         Self::Projector,
+        Self::Feeds,
         Self::Queries,
         Self::Reactions,
         Self::Heartbeat,
@@ -47,6 +50,7 @@ impl Purpose {
             Self::Log => "log",
             Self::Evaluator => "tier-evaluator",
             Self::Projector => "projector",
+            Self::Feeds => "feeds",
             Self::Queries => "queries",
             Self::Reactions => "reactions",
             Self::Heartbeat => "heartbeats",
@@ -146,6 +150,7 @@ impl Budget {
             Purpose::Log => if_any(targets.has(Target::Relay), 2),
             Purpose::Evaluator => if_any(targets.has(Target::TierEvaluator), sizes.consumers),
             Purpose::Projector => if_any(targets.has(Target::Projector), sizes.consumers),
+            Purpose::Feeds => if_any(targets.any(Target::follows_the_log), 2),
             Purpose::Queries => if_any(targets.has(Target::Query), sizes.queries),
             Purpose::Reactions => if_any(targets.has(Target::Enrollment), 2),
             Purpose::Heartbeat => if_any(targets.any(Target::follows_the_log), 1),

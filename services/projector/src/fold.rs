@@ -46,9 +46,9 @@ impl<R> Slot<R> {
 
 /// A row to be written.
 #[derive(Debug)]
-pub(crate) struct Line<R> {
-    pub(crate) key: RowKey,
-    pub(crate) row: R,
+pub(crate) struct Line<'f, R> {
+    pub(crate) key: &'f RowKey,
+    pub(crate) row: &'f R,
     pub(crate) position: i64,
     pub(crate) sequence: i64,
     pub(crate) partition: u8,
@@ -58,7 +58,7 @@ pub(crate) struct Line<R> {
 pub(crate) struct Fold<M: Model> {
     slots: HashMap<RowKey, Slot<M::Row>>,
     /// The states on the way, of a model that keeps every one.
-    past: Vec<Line<M::Row>>,
+    past: Vec<(RowKey, Slot<M::Row>)>,
 }
 
 impl<M: Model> Default for Fold<M> {
@@ -94,41 +94,45 @@ impl<M: Model> Fold<M> {
         slot.sequence = event.sequence;
         slot.partition = event.partition;
         slot.changed = true;
-        if let (Keeps::Every, Some(row)) = (M::KEEPS, &slot.row) {
-            self.past.push(Line {
-                key,
-                row: row.clone(),
-                position: event.position,
-                sequence: event.sequence,
-                partition: event.partition,
-            });
+        if M::KEEPS == Keeps::Every {
+            self.past.push((key, slot.clone()));
         }
         effect
     }
 
     /// What the events changed.
-    pub(crate) fn changed(self) -> Vec<Line<M::Row>> {
-        if M::KEEPS == Keeps::Every {
-            return self.past;
-        }
-        let changed = self.slots.into_iter().filter(|(_, slot)| slot.changed);
-        changed
-            .filter_map(|(key, slot)| {
-                let Slot {
-                    row,
-                    position,
-                    sequence,
-                    partition,
-                    ..
-                } = slot;
-                Some(Line {
-                    key,
-                    row: row?,
-                    position,
-                    sequence,
-                    partition,
-                })
+    pub(crate) fn changed(&self) -> Vec<Line<'_, M::Row>> {
+        fn line<'f, R>((key, slot): (&'f RowKey, &'f Slot<R>)) -> Option<Line<'f, R>> {
+            Some(Line {
+                key,
+                row: slot.row.as_ref()?,
+                position: slot.position,
+                sequence: slot.sequence,
+                partition: slot.partition,
             })
-            .collect()
+        }
+        match M::KEEPS {
+            Keeps::Every => self
+                .past
+                .iter()
+                .map(|(key, slot)| (key, slot))
+                .filter_map(line)
+                .collect(),
+            Keeps::Latest => {
+                let changed = self.slots.iter().filter(|(_, slot)| slot.changed);
+                changed.filter_map(line).collect()
+            }
+        }
+    }
+
+    /// The rows as they are once the changes are written.
+    pub(crate) fn written(self) -> impl ExactSizeIterator<Item = (RowKey, Slot<M::Row>)> {
+        self.slots.into_iter().map(|(key, slot)| {
+            let written = Slot {
+                changed: false,
+                ..slot
+            };
+            (key, written)
+        })
     }
 }

@@ -1,6 +1,6 @@
 //! A read model as the handler of a consumer.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use async_trait::async_trait;
 use sqlx::PgConnection;
@@ -9,25 +9,61 @@ use tierline_domain::any_event::AnyEvent;
 use tierline_eventstore::{Codec, LogEvent};
 use tierline_telemetry::metrics;
 
-use crate::fold::{Fold, RowKey};
+use crate::fold::{Fold, RowKey, Slot};
 use crate::model::{Effect, Model};
 use crate::table::{Table, TableError};
 
-/// Applies batches to one table. Keeps no rows between batches, so there is nothing to forget
-/// after a failure and a table may be swapped under it at any time.
-pub(crate) struct ModelHandler<M> {
+/// Rows that are kept between batches.
+const MAX_ROWS: usize = 8_192;
+
+/// Applies batches to one table. Nobody else writes to the table while the consumer holds its
+/// leases, so rows that were read or written once are kept. After a failure, and when the leases
+/// were lost, for instance because the table was swapped, all of them are forgotten.
+pub(crate) struct ModelHandler<M: Model> {
     table: Table<M>,
     codec: Codec,
+    rows: HashMap<RowKey, Slot<M::Row>>,
     /// Partition and number of the events that an operator gave up: they are in no row, not even
     /// in those of a table that is built afresh.
     given_up: HashSet<(u8, i64)>,
 }
 
 impl<M: Model> ModelHandler<M> {
+    /// The rows of these keys, those that are kept and those that the table has.
+    async fn rows(
+        &mut self,
+        connection: &mut PgConnection,
+        keys: HashSet<&RowKey>,
+    ) -> Result<HashMap<RowKey, Slot<M::Row>>, TableError> {
+        let mut found = HashMap::with_capacity(keys.len());
+        let mut missing = Vec::new();
+        for key in keys {
+            match self.rows.remove_entry(key) {
+                Some((key, slot)) => {
+                    found.insert(key, slot);
+                }
+                None => missing.push(key.clone()),
+            }
+        }
+        if !missing.is_empty() {
+            found.extend(self.table.read(connection, &missing).await?);
+        }
+        Ok(found)
+    }
+
+    fn keep(&mut self, rows: impl ExactSizeIterator<Item = (RowKey, Slot<M::Row>)>) {
+        if self.rows.len() + rows.len() > MAX_ROWS {
+            // What this batch did not need goes.
+            self.rows.clear();
+        }
+        self.rows.extend(rows);
+    }
+
     pub(crate) fn new(table: Table<M>) -> Self {
         Self {
             table,
             codec: Codec::default(),
+            rows: HashMap::new(),
             given_up: HashSet::new(),
         }
     }
@@ -70,7 +106,9 @@ pub(crate) fn read<M: Model>(
     codec: &Codec,
     event: &LogEvent,
 ) -> Result<Option<(RowKey, AnyEvent)>, String> {
-    if !M::READS.contains(&event.aggregate_type.as_str()) {
+    if !M::READS.contains(&event.aggregate_type.as_str())
+        || M::PASSES_OVER.contains(&event.event_type.as_str())
+    {
         return Ok(None);
     }
     let content = decode(codec, event).map_err(|rejection| rejection.message)?;
@@ -90,6 +128,7 @@ impl<M: Model> Handler for ModelHandler<M> {
         .fetch_all(connection)
         .await?;
         let place = |(partition, number)| Some((u8::try_from(partition).ok()?, number));
+        self.rows.clear();
         self.given_up = rows.into_iter().filter_map(place).collect();
         Ok(())
     }
@@ -105,13 +144,11 @@ impl<M: Model> Handler for ModelHandler<M> {
             return Ok(());
         };
         let keys: HashSet<&RowKey> = concerns.iter().map(|concern| &concern.key).collect();
-        let keys: Vec<RowKey> = keys.into_iter().cloned().collect();
-        let stored = self
-            .table
-            .read(connection, &keys)
+        let rows = self
+            .rows(connection, keys)
             .await
             .map_err(|error| failure(error, &concerns, first))?;
-        let mut fold = Fold::<M>::from(stored);
+        let mut fold = Fold::<M>::from(rows);
         for Concern {
             index,
             key,
@@ -122,11 +159,12 @@ impl<M: Model> Handler for ModelHandler<M> {
                 metrics::projection_skipped(M::CONSUMER.name, reason);
             }
         }
-        let lines = fold.changed();
         self.table
-            .write(connection, &lines)
+            .write(connection, &fold.changed())
             .await
-            .map_err(|error| failure(error, &[], first))
+            .map_err(|error| failure(error, &[], first))?;
+        self.keep(fold.written());
+        Ok(())
     }
 }
 

@@ -29,8 +29,14 @@ use tierline_eventstore::{Migration, Migrations};
 /// The tables of the read models.
 pub const MIGRATIONS: Migrations = Migrations {
     owner: "projector",
-    files: &[Migration {
-        name: "0001_read.sql",
-        sql: include_str!("../migrations/0001_read.sql"),
-    }],
+    files: &[
+        Migration {
+            name: "0001_read.sql",
+            sql: include_str!("../migrations/0001_read.sql"),
+        },
+        Migration {
+            name: "0002_json.sql",
+            sql: include_str!("../migrations/0002_json.sql"),
+        },
+    ],
 };

@@ -23,6 +23,8 @@ pub trait Model: Send + Sync + 'static {
     const BUILDER: ConsumerId;
     /// Aggregate types whose events concern the model; others are not even decoded.
     const READS: &'static [&'static str];
+    /// Event types of these aggregates that say nothing the model shows; not decoded either.
+    const PASSES_OVER: &'static [&'static str] = &[];
     /// What the table keeps of a row's past.
     const KEEPS: Keeps = Keeps::Latest;
     /// Names and types of the columns that [`Self::columns`] fills.
@@ -64,6 +66,9 @@ pub enum Effect {
     /// The event cannot be shown, for this reason. Counted.
     Skipped(&'static str),
 }
+
+/// The most frequent event of all, and the one that few models show anything of.
+pub(crate) const PROGRESS: &str = "tierline.standing.v1.ProgressRecomputed";
 
 /// The partner that an event belongs to, out of its routing key `{org}/{partner}`.
 pub(crate) fn partner_of(event: &LogEvent) -> Option<&str> {

@@ -13,9 +13,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use sqlx::{Acquire, PgConnection, PgPool, Row};
 use tierline_bus::{
-    Consumer, ConsumerError, ConsumerId, Feed, Leases, LogFeed, Options, Positions,
+    Consumer, ConsumerError, ConsumerId, Events, Feed, Leases, LogFeed, Options, Positions,
 };
-use tierline_eventstore::{Heads, LogEvent, LogReader, ReadError};
+use tierline_eventstore::{Heads, LogReader, ReadError};
 use tokio_util::sync::CancellationToken;
 
 use crate::handler::ModelHandler;
@@ -142,10 +142,18 @@ impl<M: Model> Build<'_, M> {
                 Keeps::Every => "org_id, key, sequence",
             };
             forget(&mut transaction, M::BUILDER).await?;
+            // LIKE takes everything over but the storage parameters.
+            let storage: Option<String> = sqlx::query_scalar(
+                "SELECT array_to_string(reloptions, ', ') FROM pg_class WHERE oid = $1::regclass",
+            )
+            .bind(&live)
+            .fetch_one(&mut *transaction)
+            .await?;
+            let storage = storage.map_or_else(String::new, |storage| format!(" WITH ({storage})"));
             script(
                 &mut transaction,
                 &format!(
-                    "CREATE TABLE {build} (LIKE {live} INCLUDING ALL EXCLUDING INDEXES);
+                    "CREATE TABLE {build} (LIKE {live} INCLUDING ALL EXCLUDING INDEXES){storage};
                  ALTER TABLE {build} ADD CONSTRAINT {}_pkey PRIMARY KEY ({key});",
                     M::NAME
                 ),
@@ -393,7 +401,7 @@ struct UntilFeed {
 
 #[async_trait]
 impl Feed for UntilFeed {
-    async fn read(&mut self, after: &Positions, limit: u32) -> Result<Vec<LogEvent>, ReadError> {
+    async fn read(&mut self, after: &Positions, limit: u32) -> Result<Events, ReadError> {
         self.applied
             .send_replace(after.iter().map(|(_, number)| *number).sum());
         let target = self.target.partitions;
@@ -404,7 +412,7 @@ impl Feed for UntilFeed {
             .collect();
         if rest.is_empty() {
             self.there.cancel();
-            return Ok(Vec::new());
+            return Ok(Events::default());
         }
         self.feed.read(&rest, limit).await
     }

@@ -5,9 +5,7 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use sqlx::PgPool;
-use tierline_bus::{Consumer, ConsumerError, ConsumerId, LogFeed, Options, Progress};
-use tierline_eventstore::{Heads, LogReader};
-use tokio::sync::watch;
+use tierline_bus::{Consumer, ConsumerError, ConsumerId, Options, Progress, SharedLog};
 use tokio_util::sync::CancellationToken;
 
 use crate::handler::ModelHandler;
@@ -73,19 +71,19 @@ impl Projection {
     }
 }
 
-/// The projections, one per read model, ready to be spawned. `heads` are those of the sequencer,
-/// where it runs in this process; `options` name the partitions and the batch size.
+/// The projections, one per read model, ready to be spawned. `log` is where they
+/// read, all of them from the same; `options` name the partitions and the batch size.
 pub fn consumers(
     pool: &PgPool,
-    heads: Option<&watch::Receiver<Heads>>,
+    log: &SharedLog,
     progress: &Arc<Progress>,
     options: &Options,
 ) -> Vec<Projection> {
     let all = [
-        projection::<Partners>(pool, heads, progress, options),
-        projection::<Standings>(pool, heads, progress, options),
-        projection::<TierHistory>(pool, heads, progress, options),
-        projection::<Programs>(pool, heads, progress, options),
+        projection::<Partners>(pool, log, progress, options),
+        projection::<Standings>(pool, log, progress, options),
+        projection::<TierHistory>(pool, log, progress, options),
+        projection::<Programs>(pool, log, progress, options),
     ];
     all.into_iter().flatten().collect()
 }
@@ -93,7 +91,7 @@ pub fn consumers(
 /// The projection of a model; `None` if the options leave it no partition.
 fn projection<M: Model>(
     pool: &PgPool,
-    heads: Option<&watch::Receiver<Heads>>,
+    log: &SharedLog,
     progress: &Arc<Progress>,
     options: &Options,
 ) -> Option<Projection> {
@@ -104,9 +102,9 @@ fn projection<M: Model>(
     if options.partitions.is_empty() {
         return None;
     }
-    let (pool, heads, progress) = (pool.clone(), heads.cloned(), Arc::clone(progress));
+    let (pool, log, progress) = (pool.clone(), log.clone(), Arc::clone(progress));
     let run: Run =
-        Box::new(move |cancel| Box::pin(keep::<M>(pool, heads, progress, options, cancel)));
+        Box::new(move |cancel| Box::pin(keep::<M>(pool, log, progress, options, cancel)));
     Some(Projection {
         model: M::NAME,
         id: M::CONSUMER,
@@ -116,7 +114,7 @@ fn projection<M: Model>(
 
 async fn keep<M: Model>(
     pool: PgPool,
-    heads: Option<watch::Receiver<Heads>>,
+    log: SharedLog,
     progress: Arc<Progress>,
     mut options: Options,
     cancel: CancellationToken,
@@ -147,10 +145,15 @@ async fn keep<M: Model>(
             }
             continue;
         }
-        let feed = LogFeed::new(LogReader::new(pool.clone()), heads.clone());
         let handler = ModelHandler::<M>::new(Table::live());
-        let consumer = Consumer::new(M::CONSUMER, pool.clone(), feed, handler, options.clone())
-            .reporting_to(Arc::clone(&progress));
+        let consumer = Consumer::new(
+            M::CONSUMER,
+            pool.clone(),
+            log.feed(),
+            handler,
+            options.clone(),
+        )
+        .reporting_to(Arc::clone(&progress));
         match consumer.run(cancel.child_token()).await {
             // Somebody else holds the leases for a reason, such as swapping the table.
             Err(ConsumerError::Fenced(_)) => options.force = false,

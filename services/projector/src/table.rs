@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use serde_json::Value;
+use sqlx::query::Query;
 use sqlx::{Executor, PgConnection, Row};
 
 use crate::fold::{Line, RowKey, Slot};
@@ -98,33 +100,35 @@ impl<M: Model> Table<M> {
     pub(crate) async fn write(
         &self,
         connection: &mut PgConnection,
-        lines: &[Line<M::Row>],
+        lines: &[Line<'_, M::Row>],
     ) -> Result<(), TableError> {
         if lines.is_empty() {
             return Ok(());
         }
         let unwritable = |error| TableError::Database(sqlx::Error::Encode(Box::new(error)));
         let mut states = Vec::with_capacity(lines.len());
-        let mut columns = Vec::with_capacity(lines.len());
+        let mut columns: Vec<Vec<Option<String>>> = vec![Vec::new(); M::COLUMNS.len()];
         for line in lines {
-            states.push(serde_json::to_string(&line.row).map_err(unwritable)?);
-            columns.push(serde_json::to_string(&M::columns(&line.row)).map_err(unwritable)?);
+            states.push(serde_json::to_string(line.row).map_err(unwritable)?);
+            let mut values = serde_json::to_value(M::columns(line.row)).map_err(unwritable)?;
+            for ((name, _), column) in M::COLUMNS.iter().zip(&mut columns) {
+                column.push(column_text(values[*name].take()));
+            }
         }
         let orgs: Vec<&str> = lines.iter().map(|line| line.key.0.as_str()).collect();
         let keys: Vec<&str> = lines.iter().map(|line| line.key.1.as_str()).collect();
         let partitions: Vec<i16> = lines.iter().map(|line| i16::from(line.partition)).collect();
         let sequences: Vec<i64> = lines.iter().map(|line| line.sequence).collect();
         let positions: Vec<i64> = lines.iter().map(|line| line.position).collect();
-        sqlx::query(&self.write)
+        let statement = sqlx::query(&self.write)
             .bind(orgs)
             .bind(keys)
             .bind(partitions)
             .bind(sequences)
             .bind(positions)
-            .bind(states)
-            .bind(columns)
-            .execute(connection)
-            .await?;
+            .bind(states);
+        let statement = columns.into_iter().fold(statement, Query::bind);
+        statement.execute(connection).await?;
         Ok(())
     }
 }
@@ -174,14 +178,62 @@ fn write<M: Model>(name: &str) -> String {
     } else {
         conflict
     };
-    let (columns, types) = (names.join(", "), column_types::<M>());
+    let columns = names.join(", ");
+    // Columns travel as texts; each is cast to the type of its column.
+    let arrays: Vec<_> = (7..7 + names.len())
+        .map(|n| format!("${n}::text[]"))
+        .collect();
+    let values: Vec<_> = M::COLUMNS
+        .iter()
+        .map(|(name, kind)| format!("u.{name}::{kind}"))
+        .collect();
     format!(
         "INSERT INTO {name} AS t (org_id, key, {sequence}partition, position, state, {columns})
-         SELECT u.org_id, u.key, {sequence}u.partition, u.position, u.state::jsonb, {columns}
+         SELECT u.org_id, u.key, {sequence}u.partition, u.position, u.state::json, {values}
          FROM unnest($1::text[], $2::text[], $3::smallint[], $4::bigint[], $5::bigint[],
-                     $6::text[], $7::text[])
-              AS u(org_id, key, partition, sequence, position, state, more)
-         CROSS JOIN LATERAL json_to_record(u.more::json) AS c({types})
-         ON CONFLICT {conflict}"
+                     $6::text[], {arrays})
+              AS u(org_id, key, partition, sequence, position, state, {columns})
+         ON CONFLICT {conflict}",
+        values = values.join(", "),
+        arrays = arrays.join(", "),
     )
+}
+
+/// A value in the form in which PostgreSQL reads a text, number, truth value, time or array of
+/// texts.
+fn column_text(value: Value) -> Option<String> {
+    match value {
+        Value::Null => None,
+        Value::String(text) => Some(text),
+        Value::Array(items) => {
+            let quoted: Vec<String> = items
+                .iter()
+                .map(|item| {
+                    let text = item.as_str().unwrap_or_default();
+                    format!("\"{}\"", text.replace('\\', r"\\").replace('"', "\\\""))
+                })
+                .collect();
+            Some(format!("{{{}}}", quoted.join(",")))
+        }
+        other => Some(other.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn columns_are_written_as_postgresql_reads_them() {
+        assert_eq!(column_text(Value::Null), None);
+        assert_eq!(column_text(json!("a, \"b\"")).unwrap(), "a, \"b\"");
+        assert_eq!(column_text(json!(65535)).unwrap(), "65535");
+        assert_eq!(column_text(json!(true)).unwrap(), "true");
+        assert_eq!(column_text(json!([])).unwrap(), "{}");
+        let awkward = json!(["NULL", "a,b", "{c}", "d\"e", "f\\g", ""]);
+        let written = r#"{"NULL","a,b","{c}","d\"e","f\\g",""}"#;
+        assert_eq!(column_text(awkward).unwrap(), written);
+    }
 }

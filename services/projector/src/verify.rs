@@ -276,11 +276,11 @@ async fn expect<M: Model>(
 /// types.
 async fn as_stored<M: Model>(
     pool: &PgPool,
-    lines: &[Line<M::Row>],
+    lines: &[Line<'_, M::Row>],
 ) -> Result<Vec<(Place, Value)>, VerifyError> {
     let columns: Vec<String> = lines
         .iter()
-        .map(|line| serde_json::to_string(&M::columns(&line.row)))
+        .map(|line| serde_json::to_string(&M::columns(line.row)))
         .collect::<Result<_, _>>()?;
     let shown: Vec<Value> = sqlx::query_scalar(&format!(
         "SELECT to_jsonb(c) FROM unnest($1::text[]) WITH ORDINALITY AS u(more, place)
@@ -300,7 +300,7 @@ async fn as_stored<M: Model>(
         row.insert("key".to_owned(), json!(line.key.1));
         row.insert("partition".to_owned(), json!(line.partition));
         row.insert("position".to_owned(), json!(line.position));
-        row.insert("state".to_owned(), serde_json::to_value(&line.row)?);
+        row.insert("state".to_owned(), serde_json::to_value(line.row)?);
         let mut sequence = 0;
         if M::KEEPS == Keeps::Every {
             sequence = line.sequence;

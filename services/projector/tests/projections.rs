@@ -194,7 +194,8 @@ async fn a_corrupted_row_is_found_and_named() {
     world.project().await;
     let cases = [
         (
-            "UPDATE read.partners SET state = jsonb_set(state, '{profile,name}', '\"Forged\"')
+            "UPDATE read.partners
+             SET state = jsonb_set(state::jsonb, '{profile,name}', '\"Forged\"')::json
              WHERE key = 'p-1'",
             "p-1",
             "state.profile.name",

@@ -175,7 +175,8 @@ impl Query {
             summary.enrollments += enrollments.len() as u64;
             let only = work.only_named.then_some(enrollments);
             let found = decide_again(history, past, only, up_to).await?;
-            summary.decisions += found.events;
+            summary.decisions += found.decisions;
+            summary.progress_records += found.progress;
             summary.differences += found.differences.len() as u64;
             for difference in found.differences {
                 tell(
@@ -276,7 +277,8 @@ async fn decide_again(
                 let one = replay::replay(&org, &partner, Some(enrollment), up_to)?;
                 all.enrollments += one.enrollments;
                 all.assessments += one.assessments;
-                all.events += one.events;
+                all.decisions += one.decisions;
+                all.progress += one.progress;
                 all.differences.extend(one.differences);
             }
             Ok(all)

@@ -11,7 +11,7 @@ use tierline_domain::any_event::AnyEvent;
 use tierline_domain::rules::RateTable;
 use tierline_eventstore::{EventStore, LogEvent};
 
-use crate::batch::{Batch, Trouble};
+use crate::batch::{Batch, STANDING, Trouble};
 use crate::org::OrgView;
 use crate::partner::PartnerState;
 use crate::store::{self, PartnerKey};
@@ -114,6 +114,10 @@ impl Handler for Evaluator {
         self.memory.batches += 1;
         let mut partitions: BTreeMap<u8, Vec<(usize, AnyEvent)>> = BTreeMap::new();
         for (index, event) in events.iter().enumerate() {
+            // What the evaluator wrote itself tells it nothing.
+            if event.aggregate_type == STANDING {
+                continue;
+            }
             let any = tierline_bus::decode(self.store.codec(), event).map_err(|error| {
                 HandlerError::Poison {
                     index,
@@ -129,10 +133,14 @@ impl Handler for Evaluator {
                 .or_default()
                 .push((index, any));
         }
-        for (partition, members) in partitions {
-            let mut batch = Batch::new(&mut *connection, &mut self.memory, partition);
-            batch.load(events, &members).await?;
-            for (index, any) in &members {
+        let mut batch = Batch::new(&mut *connection, &mut self.memory);
+        batch.load(events, partitions.values().flatten()).await?;
+        for (partition, members) in &partitions {
+            let first = members
+                .first()
+                .map_or(1, |(index, _)| events[*index].partition_number);
+            batch.enter(*partition, first - 1);
+            for (index, any) in members {
                 batch
                     .take(&events[*index], any)
                     .await
@@ -144,8 +152,8 @@ impl Handler for Evaluator {
                         },
                     })?;
             }
-            self.appended |= batch.finish().await?;
         }
+        self.appended |= batch.finish().await?;
         self.memory.trim();
         Ok(())
     }
@@ -164,8 +172,9 @@ impl Handler for Evaluator {
         for (partition, org) in self.late() {
             let number = positions.iter().find(|(at, _)| *at == partition);
             let Some((_, number)) = number else { continue };
-            let mut batch = Batch::new(&mut *connection, &mut self.memory, partition);
-            batch.tick(&org, *number, now).await?;
+            let mut batch = Batch::new(&mut *connection, &mut self.memory);
+            batch.enter(partition, *number);
+            batch.tick(&org, now).await?;
             self.appended |= batch.finish().await?;
         }
         self.memory.trim();

@@ -21,8 +21,14 @@ use tierline_eventstore::{Migration, Migrations};
 /// The tables of the evaluator.
 pub const MIGRATIONS: Migrations = Migrations {
     owner: "tier-evaluator",
-    files: &[Migration {
-        name: "0001_eval.sql",
-        sql: include_str!("../migrations/0001_eval.sql"),
-    }],
+    files: &[
+        Migration {
+            name: "0001_eval.sql",
+            sql: include_str!("../migrations/0001_eval.sql"),
+        },
+        Migration {
+            name: "0002_storage.sql",
+            sql: include_str!("../migrations/0002_storage.sql"),
+        },
+    ],
 };

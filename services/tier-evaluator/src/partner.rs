@@ -12,6 +12,8 @@ use tierline_domain::standing::{Standing, Terms};
 /// A partner of one org.
 #[derive(Default)]
 pub(crate) struct PartnerState {
+    /// The partition of the log that carries the partner.
+    pub(crate) partition: u8,
     /// The partner without its contacts: its attributes are what requirements may ask.
     pub(crate) partner: Partner,
     /// The partner changed since it was last written.

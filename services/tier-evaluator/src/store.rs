@@ -13,6 +13,9 @@ use tierline_domain::{EnrollmentId, PartnerId};
 use crate::org::OrgView;
 use crate::partner::{Enrolled, PartnerState};
 
+// Reads by key join laterally with OFFSET 0: one look into the index per key, whatever the planner
+// believes about a table that was empty when it was last analysed.
+
 /// A partner of an org.
 pub(crate) type PartnerKey = (String, PartnerId);
 /// A fact: org, partner, aggregate type, id.
@@ -21,6 +24,10 @@ pub(crate) type FactKey = (String, PartnerId, String, String);
 /// Dates travel as text: the driver has no type for them that the domain knows.
 fn day_text(day: Date) -> String {
     day.to_string()
+}
+
+fn smallints(partitions: impl Iterator<Item = u8>) -> Vec<i16> {
+    partitions.map(i16::from).collect()
 }
 
 fn day_of(text: Option<String>) -> Result<Option<Date>, sqlx::Error> {
@@ -109,7 +116,9 @@ pub(crate) async fn load_partners(
     let rows = sqlx::query(
         "SELECT p.org_id, p.partner_id, p.state
          FROM unnest($1::text[], $2::text[]) AS k(org, partner)
-         JOIN eval.partners p ON p.org_id = k.org AND p.partner_id = k.partner",
+         CROSS JOIN LATERAL (
+             SELECT * FROM eval.partners x WHERE x.org_id = k.org AND x.partner_id = k.partner
+             OFFSET 0) p",
     )
     .bind(&orgs)
     .bind(&partners)
@@ -125,7 +134,9 @@ pub(crate) async fn load_partners(
         "SELECT e.org_id, e.partner_id, e.enrollment_id, e.terms, e.standing, e.version,
                 e.next_change::text
          FROM unnest($1::text[], $2::text[]) AS k(org, partner)
-         JOIN eval.enrollments e ON e.org_id = k.org AND e.partner_id = k.partner",
+         CROSS JOIN LATERAL (
+             SELECT * FROM eval.enrollments x WHERE x.org_id = k.org AND x.partner_id = k.partner
+             OFFSET 0) e",
     )
     .bind(&orgs)
     .bind(&partners)
@@ -164,8 +175,9 @@ pub(crate) async fn load_facts(
     let rows = sqlx::query(
         "SELECT f.org_id, f.partner_id, f.aggregate_type, f.fact_id, f.fact
          FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS k(org, partner, kind, id)
-         JOIN eval.facts f ON f.org_id = k.org AND f.partner_id = k.partner
-              AND f.aggregate_type = k.kind AND f.fact_id = k.id",
+         CROSS JOIN LATERAL (
+             SELECT * FROM eval.facts x WHERE x.org_id = k.org AND x.partner_id = k.partner
+                 AND x.aggregate_type = k.kind AND x.fact_id = k.id OFFSET 0) f",
     )
     .bind(orgs)
     .bind(partners)
@@ -196,7 +208,9 @@ pub(crate) async fn load_all_facts(
     let rows = sqlx::query(
         "SELECT f.org_id, f.partner_id, f.fact
          FROM unnest($1::text[], $2::text[]) AS k(org, partner)
-         JOIN eval.facts f ON f.org_id = k.org AND f.partner_id = k.partner",
+         CROSS JOIN LATERAL (
+             SELECT * FROM eval.facts x WHERE x.org_id = k.org AND x.partner_id = k.partner
+             OFFSET 0) f",
     )
     .bind(orgs)
     .bind(partners)
@@ -213,7 +227,7 @@ pub(crate) async fn load_all_facts(
 /// Writes the present versions of facts.
 pub(crate) async fn save_facts(
     connection: &mut PgConnection,
-    partition: u8,
+    partitions: &[u8],
     facts: &[(&FactKey, &Fact)],
 ) -> Result<(), sqlx::Error> {
     if facts.is_empty() {
@@ -235,13 +249,14 @@ pub(crate) async fn save_facts(
     sqlx::query(
         "INSERT INTO eval.facts (org_id, partner_id, aggregate_type, fact_id, partition, currency,
                                  last_day, fact)
-         SELECT k.org, k.partner, k.kind, k.id, $1, k.currency, k.day::date, k.fact
-         FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
-                     $8::json[]) AS k(org, partner, kind, id, currency, day, fact)
+         SELECT k.org, k.partner, k.kind, k.id, k.partition, k.currency, k.day::date, k.fact
+         FROM unnest($1::smallint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[],
+                     $7::text[], $8::json[])
+              AS k(partition, org, partner, kind, id, currency, day, fact)
          ON CONFLICT (org_id, partner_id, aggregate_type, fact_id) DO UPDATE
          SET currency = EXCLUDED.currency, last_day = EXCLUDED.last_day, fact = EXCLUDED.fact",
     )
-    .bind(i16::from(partition))
+    .bind(smallints(partitions.iter().copied()))
     .bind(orgs)
     .bind(partners)
     .bind(types)
@@ -257,7 +272,6 @@ pub(crate) async fn save_facts(
 /// Writes what is known of partners.
 pub(crate) async fn save_partners(
     connection: &mut PgConnection,
-    partition: u8,
     partners: &[(&PartnerKey, &PartnerState)],
 ) -> Result<(), sqlx::Error> {
     if partners.is_empty() {
@@ -271,11 +285,12 @@ pub(crate) async fn save_partners(
         .collect();
     sqlx::query(
         "INSERT INTO eval.partners (org_id, partner_id, partition, state)
-         SELECT k.org, k.id, $1, k.state
-         FROM unnest($2::text[], $3::text[], $4::json[]) AS k(org, id, state)
+         SELECT k.org, k.id, k.partition, k.state
+         FROM unnest($1::smallint[], $2::text[], $3::text[], $4::json[])
+              AS k(partition, org, id, state)
          ON CONFLICT (org_id, partner_id) DO UPDATE SET state = EXCLUDED.state",
     )
-    .bind(i16::from(partition))
+    .bind(smallints(partners.iter().map(|(_, state)| state.partition)))
     .bind(orgs)
     .bind(ids)
     .bind(states)
@@ -284,45 +299,45 @@ pub(crate) async fn save_partners(
     Ok(())
 }
 
-/// Writes enrollments with their standings and timers.
+/// Writes enrollments, given with their partitions, with their standings and timers.
 pub(crate) async fn save_enrollments(
     connection: &mut PgConnection,
-    partition: u8,
-    enrollments: &[(&PartnerKey, &Enrolled)],
+    enrollments: &[(&PartnerKey, u8, &Enrolled)],
 ) -> Result<(), sqlx::Error> {
     if enrollments.is_empty() {
         return Ok(());
     }
-    let orgs: Vec<&str> = enrollments.iter().map(|(key, _)| key.0.as_str()).collect();
-    let partners: Vec<&str> = enrollments.iter().map(|(key, _)| key.1.as_str()).collect();
-    let terms = || enrollments.iter().map(|(_, enrolled)| &enrolled.terms);
+    let orgs: Vec<&str> = enrollments.iter().map(|(key, ..)| key.0.as_str()).collect();
+    let partners: Vec<&str> = enrollments.iter().map(|(key, ..)| key.1.as_str()).collect();
+    let terms = || enrollments.iter().map(|(_, _, enrolled)| &enrolled.terms);
     let ids: Vec<&str> = terms().map(|terms| terms.enrollment.as_str()).collect();
     let programs: Vec<&str> = terms().map(|terms| terms.program.as_str()).collect();
     let bodies: Vec<Json<&Terms>> = terms().map(Json).collect();
     let standings: Vec<Json<&Standing>> = enrollments
         .iter()
-        .map(|(_, enrolled)| Json(&enrolled.standing))
+        .map(|(_, _, enrolled)| Json(&enrolled.standing))
         .collect();
     let versions: Vec<i64> = enrollments
         .iter()
-        .map(|(_, enrolled)| i64::try_from(enrolled.version).unwrap_or(i64::MAX))
+        .map(|(_, _, enrolled)| i64::try_from(enrolled.version).unwrap_or(i64::MAX))
         .collect();
     let days: Vec<Option<String>> = enrollments
         .iter()
-        .map(|(_, enrolled)| enrolled.next_change.map(day_text))
+        .map(|(_, _, enrolled)| enrolled.next_change.map(day_text))
         .collect();
     sqlx::query(
         "INSERT INTO eval.enrollments (org_id, partner_id, enrollment_id, partition, program_id,
                                        terms, standing, version, next_change)
-         SELECT k.org, k.partner, k.id, $1, k.program, k.terms, k.standing, k.version, k.day::date
-         FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::json[], $7::json[],
-                     $8::bigint[], $9::text[])
-              AS k(org, partner, id, program, terms, standing, version, day)
+         SELECT k.org, k.partner, k.id, k.partition, k.program, k.terms, k.standing, k.version,
+                k.day::date
+         FROM unnest($1::smallint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::json[],
+                     $7::json[], $8::bigint[], $9::text[])
+              AS k(partition, org, partner, id, program, terms, standing, version, day)
          ON CONFLICT (org_id, partner_id, enrollment_id) DO UPDATE
          SET terms = EXCLUDED.terms, standing = EXCLUDED.standing, version = EXCLUDED.version,
              next_change = EXCLUDED.next_change",
     )
-    .bind(i16::from(partition))
+    .bind(smallints(enrollments.iter().map(|(_, at, _)| *at)))
     .bind(orgs)
     .bind(partners)
     .bind(ids)

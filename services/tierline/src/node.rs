@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::Context;
 use jiff::Timestamp;
 use sqlx::PgPool;
-use tierline_bus::{Consumer, LogFeed, Options, Progress, TIER_EVALUATOR, Waiter};
+use tierline_bus::{Consumer, Options, Progress, SharedLog, TIER_EVALUATOR, Waiter};
 use tierline_enrollment::{ENROLLMENT_EXPIRER, Expirer};
 use tierline_eventstore::{
     Codec, EventStore, Heads, LogReader, Migrations, Runner, Sequencer, StoreOptions, maintenance,
@@ -109,9 +109,12 @@ struct Pools {
 
 impl Pools {
     async fn of(&mut self, purpose: Purpose) -> anyhow::Result<PgPool> {
-        let pool = tierline_eventstore::connect(&self.url, self.budget.of(purpose).max(1))
-            .await
-            .context("the database does not answer")?;
+        let most = self.budget.of(purpose).max(1);
+        let pool = match purpose {
+            Purpose::Projector => tierline_eventstore::connect_relaxed(&self.url, most).await,
+            _ => tierline_eventstore::connect(&self.url, most).await,
+        };
+        let pool = pool.context("the database does not answer")?;
         self.open.push(pool.clone());
         Ok(pool)
     }
@@ -168,15 +171,8 @@ impl Node {
             patience: Duration::from_secs(if heads.is_some() { 10 } else { 1 }),
             ..Options::default()
         };
-        node.consume(
-            &targets,
-            &store,
-            heads.as_ref(),
-            &progress,
-            &consuming,
-            &mut pools,
-        )
-        .await?;
+        node.consume(&targets, &store, heads, &progress, &consuming, &mut pools)
+            .await?;
         let local = targets.has(Target::Projector) && targets.has(Target::TierEvaluator);
         let progress = local.then_some(progress);
         node.serve_grpc(config, &targets, &store, progress, options.auth, &mut pools)
@@ -219,7 +215,7 @@ impl Node {
             commit_timeout: config.request_timeout.min(Duration::from_secs(10)),
             ..StoreOptions::default()
         };
-        Ok(EventStore::new(pool, options, Vec::new()))
+        Ok(EventStore::new(pool, options, tierline_domain::upcasters()))
     }
 
     async fn sequence(
@@ -252,22 +248,26 @@ impl Node {
         &mut self,
         targets: &Targets,
         store: &EventStore,
-        heads: Option<&watch::Receiver<Heads>>,
+        heads: Option<watch::Receiver<Heads>>,
         progress: &Arc<Progress>,
         options: &Options,
         pools: &mut Pools,
     ) -> anyhow::Result<()> {
+        if !targets.any(Target::follows_the_log) {
+            return Ok(());
+        }
+        let reader = LogReader::new(pools.of(Purpose::Feeds).await?);
+        let log = SharedLog::new(reader, heads);
         if targets.has(Target::TierEvaluator) {
             let pool = pools.of(Purpose::Evaluator).await?;
-            let (store, heads) = (store.clone(), heads.cloned());
+            let (store, log) = (store.clone(), log.clone());
             let (progress, options) = (Arc::clone(progress), options.clone());
             self.keep("tier-evaluator", move |stop| {
                 let evaluator = Evaluator::new(store.clone(), Arc::new(Timestamp::now));
-                let feed = LogFeed::new(LogReader::new(pool.clone()), heads.clone());
                 Consumer::new(
                     TIER_EVALUATOR,
                     pool.clone(),
-                    feed,
+                    log.feed(),
                     evaluator,
                     options.clone(),
                 )
@@ -278,15 +278,14 @@ impl Node {
         if targets.has(Target::Enrollment) {
             // Its commands run on the pool of commands; it holds a connection of its own meanwhile.
             let pool = pools.of(Purpose::Reactions).await?;
-            let (store, heads) = (store.clone(), heads.cloned());
+            let (store, log) = (store.clone(), log.clone());
             let options = options.clone();
             self.keep(ENROLLMENT_EXPIRER.name, move |stop| {
                 let expirer = Expirer::new(Commands::new(Runner::new(store.clone())));
-                let feed = LogFeed::new(LogReader::new(pool.clone()), heads.clone());
                 Consumer::new(
                     ENROLLMENT_EXPIRER,
                     pool.clone(),
-                    feed,
+                    log.feed(),
                     expirer,
                     options.clone(),
                 )
@@ -296,13 +295,12 @@ impl Node {
         if targets.has(Target::Projector) {
             let pool = pools.of(Purpose::Projector).await?;
             for name in tierline_projector::NAMES {
-                let (pool, heads) = (pool.clone(), heads.cloned());
+                let (pool, log) = (pool.clone(), log.clone());
                 let (progress, options) = (Arc::clone(progress), options.clone());
                 self.keep(name, move |stop| {
-                    let found =
-                        tierline_projector::consumers(&pool, heads.as_ref(), &progress, &options)
-                            .into_iter()
-                            .find(|projection| projection.model() == name);
+                    let found = tierline_projector::consumers(&pool, &log, &progress, &options)
+                        .into_iter()
+                        .find(|projection| projection.model() == name);
                     async move {
                         match found {
                             Some(projection) => projection.run(stop).await,

@@ -48,8 +48,8 @@ pub struct Fact {
     /// Version of the thing: the sequence of the last event about it.
     pub version: u64,
     /// State in the life of its kind: a deal is `registered`, `approved`, `rejected`, `won`,
-    /// `lost` or `reversed`; a certification is `valid` or `revoked`; others are `recorded` or
-    /// `retracted`.
+    /// `lost`, `withdrawn` or `reversed`; a certification is `valid` or `revoked`; others are
+    /// `recorded` or `retracted`.
     pub state: String,
     /// Amount of money, net of partial reversals.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -58,11 +58,11 @@ pub struct Fact {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quantity: Option<Decimal>,
     /// Named business dates: `registered`, `approved`, `expected_close`, `closed`, `awarded`,
-    /// `expires`, `held`.
+    /// `expires`, `revoked`, `left`, `held`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub dates: BTreeMap<String, Date>,
     /// Everything else: `customer`, `person`, `certification`, `level`, `source`, `region`,
-    /// `product_lines`, and attributes of the org's own.
+    /// `product_lines`, `reversed_amount`, and attributes of the org's own.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub fields: BTreeMap<String, Value>,
     /// Reason why the fact counts for nothing, if it was disqualified.

@@ -1,8 +1,8 @@
 //! Requirement logic: facts in, a verdict with its explanation out.
 //!
-//! [`evaluate()`] is pure: of a requirement, a [`Context`] and a [`FactSource`]. Facts come
-//! from [`NaiveFacts`], which looks at every fact every time, or from [`IndexedFacts`], which keeps
-//! one tally per series and day; both always give the same.
+//! [`evaluate()`] is a pure function of a requirement, a [`Context`] and a [`FactSource`].
+//! Facts come from [`NaiveFacts`], which looks at every fact every time, or from [`IndexedFacts`],
+//! which keeps one tally per series and day; both always give the same.
 
 pub mod audit;
 mod certified;

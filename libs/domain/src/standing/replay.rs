@@ -262,8 +262,10 @@ pub struct Replayed {
     pub enrollments: u64,
     /// Assessments repeated.
     pub assessments: u64,
-    /// Recorded events compared.
-    pub events: u64,
+    /// Recorded decisions compared.
+    pub decisions: u64,
+    /// Recorded states of progress compared.
+    pub progress: u64,
     /// Where recorded and recomputed differ.
     pub differences: Vec<Difference>,
 }
@@ -313,7 +315,12 @@ pub fn replay(
         let standing = standings.entry(group.enrollment.clone()).or_default();
         let events = world.assess(group.enrollment, standing, group.as_of, group.basis);
         found.assessments += 1;
-        found.events += group.events.len() as u64;
+        for (_, event) in group.events {
+            match event.is_decision() {
+                true => found.decisions += 1,
+                false => found.progress += 1,
+            }
+        }
         found.differences.extend(compare(&group, &events));
         for (_, event) in group.events {
             standing.evolve(event);

@@ -11,7 +11,7 @@ use tierline_domain::standing::StandingEvent;
 use tierline_eventstore::LogEvent;
 use tierline_readmodel::{NO_RANK, PARTNERS, PartnerColumns, PartnerRow, StandingLine};
 
-use crate::model::{Effect, Model, partner_of, subject_of};
+use crate::model::{Effect, Model, PROGRESS, partner_of, subject_of};
 
 /// The partners table.
 pub struct Partners;
@@ -27,6 +27,7 @@ impl Model for Partners {
         version: PARTNERS.version,
     };
     const READS: &'static [&'static str] = &["Partner", "Enrollment", "Standing"];
+    const PASSES_OVER: &'static [&'static str] = &[PROGRESS];
     const COLUMNS: &'static [(&'static str, &'static str)] = &[
         ("name", "text"),
         ("name_search", "text"),

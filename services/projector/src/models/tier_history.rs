@@ -8,7 +8,7 @@ use tierline_domain::standing::{Direction, Ending, StandingEvent, TierSource};
 use tierline_eventstore::LogEvent;
 use tierline_readmodel::{DecisionCause, DecisionColumns, DecisionKind, DecisionRow, TIER_HISTORY};
 
-use crate::model::{Effect, Keeps, Model, subject_of};
+use crate::model::{Effect, Keeps, Model, PROGRESS, subject_of};
 
 /// The history of tiers.
 pub struct TierHistory;
@@ -24,6 +24,7 @@ impl Model for TierHistory {
         version: TIER_HISTORY.version,
     };
     const READS: &'static [&'static str] = &["Standing"];
+    const PASSES_OVER: &'static [&'static str] = &[PROGRESS];
     const KEEPS: Keeps = Keeps::Every;
     const COLUMNS: &'static [(&'static str, &'static str)] = &[
         ("decision_id", "uuid"),

@@ -9,7 +9,7 @@ use std::time::Duration;
 use jiff::civil::Date;
 use serde_json::json;
 use sqlx::PgPool;
-use tierline_bus::{Checkpoints, Options, Progress};
+use tierline_bus::{Checkpoints, Options, Progress, SharedLog};
 use tierline_domain::enrollment::{Enrolled, EnrollmentEvent};
 use tierline_domain::ids::{EnrollmentId, OrgId, PartnerId, ProgramId, StreamId, TierId, TrackId};
 use tierline_domain::partner::{
@@ -23,7 +23,7 @@ use tierline_domain::standing::{
     StandingEvent, TierChange, TierProgress, TierSource,
 };
 use tierline_domain::{Routing, StoredEvent};
-use tierline_eventstore::{AppendItem, EventStore, NewEvent, Sequencer};
+use tierline_eventstore::{AppendItem, EventStore, LogReader, NewEvent, Sequencer};
 use tierline_testkit::{TestDatabase, eventually};
 use tokio_util::sync::CancellationToken;
 
@@ -177,7 +177,8 @@ impl World {
             patience: Duration::from_millis(20),
             ..Options::default()
         };
-        tierline_projector::consumers(&self.pool, None, &progress, &options)
+        let log = SharedLog::new(LogReader::new(self.pool.clone()), None);
+        tierline_projector::consumers(&self.pool, &log, &progress, &options)
             .into_iter()
             .map(|projection| {
                 let cancel = cancel.clone();

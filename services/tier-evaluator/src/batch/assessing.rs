@@ -19,26 +19,45 @@ const TIMERS: i64 = 500;
 const MAX_ROUNDS: usize = 20_000;
 
 impl Batch<'_> {
-    /// Assesses every partner that was touched, as of the present date of its org.
+    /// Assesses every partner of the present partition that was touched, as of the present date of
+    /// its org.
     pub(super) async fn flush(&mut self) -> Result<(), Trouble> {
-        let dirty = std::mem::take(&mut self.dirty);
-        let open: Vec<PartnerKey> = dirty
-            .keys()
-            .filter(|key| {
-                self.memory
-                    .partners
-                    .get(*key)
-                    .is_some_and(|state| !state.is_idle())
-            })
+        let dirty = std::mem::take(&mut self.portion().dirty);
+        self.index(&self.open(dirty.keys())).await?;
+        self.assess_touched(&dirty)
+    }
+
+    /// The same for all partitions; what is missing in memory is read for all of them at once.
+    pub(super) async fn flush_all(&mut self) -> Result<(), Trouble> {
+        let touched = self
+            .portions
+            .values()
+            .flat_map(|portion| portion.dirty.keys());
+        self.index(&self.open(touched)).await?;
+        let partitions: Vec<u8> = self.portions.keys().copied().collect();
+        for partition in partitions {
+            self.partition = partition;
+            let dirty = std::mem::take(&mut self.portion().dirty);
+            self.assess_touched(&dirty)?;
+        }
+        Ok(())
+    }
+
+    /// Those of the partners that an assessment may concern.
+    fn open<'k>(&self, keys: impl Iterator<Item = &'k PartnerKey>) -> Vec<PartnerKey> {
+        let partners = &self.memory.partners;
+        keys.filter(|key| partners.get(*key).is_some_and(|state| !state.is_idle()))
             .cloned()
-            .collect();
-        self.index(&open).await?;
-        for key in open {
+            .collect()
+    }
+
+    fn assess_touched(&mut self, dirty: &BTreeMap<PartnerKey, Vec<u64>>) -> Result<(), Trouble> {
+        for key in self.open(dirty.keys()) {
             let Some(as_of) = self.view(&key.0).clock else {
                 continue;
             };
-            let triggers = dirty.get(&key).cloned().unwrap_or_default();
-            self.assess_partner(&key, as_of, &triggers, false)?;
+            let triggers = dirty.get(&key).map_or(&[][..], Vec::as_slice);
+            self.assess_partner(&key, as_of, triggers, false)?;
         }
         Ok(())
     }
@@ -51,7 +70,7 @@ impl Batch<'_> {
             if due.is_empty() {
                 break;
             }
-            self.load_partners(due.iter().cloned().collect()).await?;
+            self.load_here(&due).await?;
             self.index(&due).await?;
             let due: BTreeSet<PartnerKey> = due.into_iter().collect();
             for key in &due {
@@ -71,6 +90,7 @@ impl Batch<'_> {
         triggers: &[u64],
         timers: bool,
     ) -> Result<(), Trouble> {
+        let number = self.portion().number;
         let Some(view) = self.memory.orgs.get(&(self.partition, key.0.clone())) else {
             return Ok(());
         };
@@ -82,7 +102,7 @@ impl Batch<'_> {
         };
         let basis = Basis {
             partition: u16::from(self.partition),
-            number: u64::try_from(self.number).unwrap_or_default(),
+            number: u64::try_from(number).unwrap_or_default(),
             program_version: 0,
             triggers: triggers.to_vec(),
         };

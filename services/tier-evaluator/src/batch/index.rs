@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use tierline_domain::rules::{Fact, FactKind, IndexedFacts, Rates, SeriesSpec, series_of};
 
 use super::{Batch, Trouble};
+use crate::org::OrgView;
 use crate::partner::PartnerState;
 use crate::store::{self, PartnerKey};
 
@@ -35,7 +36,9 @@ impl Batch<'_> {
         for (key, specs) in wanted {
             self.load_rates(&key.0).await?;
             let facts = facts.remove(&key).unwrap_or_default();
-            let seen = self.view(&key.0).rates_seen;
+            let Some(seen) = self.view_of(&key).map(|view| view.rates_seen) else {
+                continue;
+            };
             let Some(known) = self.memory.rates.get(&key.0) else {
                 continue;
             };
@@ -48,10 +51,15 @@ impl Batch<'_> {
         Ok(())
     }
 
+    /// The org of a partner as the partner's partition knows it.
+    fn view_of(&self, key: &PartnerKey) -> Option<&OrgView> {
+        let state = self.memory.partners.get(key)?;
+        self.memory.orgs.get(&(state.partition, key.0.clone()))
+    }
+
     pub(super) fn specs_of(&self, key: &PartnerKey) -> Vec<SeriesSpec<'static>> {
         let mut specs: Vec<SeriesSpec<'static>> = Vec::new();
-        let view = self.memory.orgs.get(&(self.partition, key.0.clone()));
-        let (Some(view), Some(state)) = (view, self.memory.partners.get(key)) else {
+        let (Some(view), Some(state)) = (self.view_of(key), self.memory.partners.get(key)) else {
             return specs;
         };
         for enrolled in state.enrollments.values() {

@@ -1,10 +1,12 @@
-//! One batch of one partition: facts taken in, the enrollments they touch assessed, everything
-//! written set by set.
+//! One batch of events: facts taken in, partition by partition, the enrollments they touch assessed,
+//! everything written set by set.
 
 mod assessing;
 mod index;
 mod saving;
 mod taking;
+
+pub(crate) use saving::STANDING;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -58,35 +60,37 @@ struct Pending {
     events: Vec<NewEvent>,
 }
 
+/// What a batch is about in one partition.
+#[derive(Default)]
+struct Portion {
+    /// The last event taken in.
+    number: i64,
+    /// Partners to assess, with the numbers of the events that touched them.
+    dirty: BTreeMap<PartnerKey, Vec<u64>>,
+}
+
 pub(crate) struct Batch<'a> {
     connection: &'a mut PgConnection,
     memory: &'a mut Memory,
+    portions: BTreeMap<u8, Portion>,
+    /// The partition whose events are being taken in.
     partition: u8,
-    /// The last event taken in.
-    number: i64,
     facts: HashMap<FactKey, Fact>,
     unsaved_facts: BTreeSet<FactKey>,
-    /// Partners to assess, with the numbers of the events that touched them.
-    dirty: BTreeMap<PartnerKey, Vec<u64>>,
     touched: BTreeSet<PartnerKey>,
     pending: BTreeMap<(String, String), Pending>,
     appended: bool,
 }
 
 impl<'a> Batch<'a> {
-    pub(crate) fn new(
-        connection: &'a mut PgConnection,
-        memory: &'a mut Memory,
-        partition: u8,
-    ) -> Self {
+    pub(crate) fn new(connection: &'a mut PgConnection, memory: &'a mut Memory) -> Self {
         Self {
             connection,
             memory,
-            partition,
-            number: 0,
+            portions: BTreeMap::new(),
+            partition: 0,
             facts: HashMap::new(),
             unsaved_facts: BTreeSet::new(),
-            dirty: BTreeMap::new(),
             touched: BTreeSet::new(),
             pending: BTreeMap::new(),
             appended: false,
@@ -97,22 +101,18 @@ impl<'a> Batch<'a> {
     pub(crate) async fn load(
         &mut self,
         events: &[LogEvent],
-        members: &[(usize, AnyEvent)],
+        members: impl Iterator<Item = &(usize, AnyEvent)>,
     ) -> Result<(), HandlerError> {
-        let mut partners = BTreeSet::new();
+        let mut partners = BTreeMap::new();
         let mut facts = BTreeSet::new();
         for (index, any) in members {
             let event = &events[*index];
-            self.number = if self.number == 0 {
-                event.partition_number - 1
-            } else {
-                self.number
-            };
             let Some(partner) = partner_of(event) else {
                 continue;
             };
-            partners.insert((event.org_id.clone(), partner.clone()));
-            if any.activity().is_some() {
+            partners.insert((event.org_id.clone(), partner.clone()), event.partition);
+            // Before the first event of a stream there is no fact.
+            if any.activity().is_some() && event.sequence > 1 {
                 facts.insert(fact_key(event, partner));
             }
         }
@@ -125,9 +125,26 @@ impl<'a> Batch<'a> {
         Ok(())
     }
 
-    async fn load_partners(&mut self, wanted: BTreeSet<PartnerKey>) -> Result<(), sqlx::Error> {
+    /// Goes on with the events of a partition after `number`.
+    pub(crate) fn enter(&mut self, partition: u8, number: i64) {
+        self.partition = partition;
+        self.portion().number = number;
+    }
+
+    fn portion(&mut self) -> &mut Portion {
+        self.portions.entry(self.partition).or_default()
+    }
+
+    /// Partners of the present partition.
+    async fn load_here(&mut self, wanted: &[PartnerKey]) -> Result<(), sqlx::Error> {
+        let partition = self.partition;
+        let wanted = wanted.iter().map(|key| (key.clone(), partition));
+        self.load_partners(wanted.collect()).await
+    }
+
+    async fn load_partners(&mut self, wanted: BTreeMap<PartnerKey, u8>) -> Result<(), sqlx::Error> {
         let missing: Vec<PartnerKey> = wanted
-            .iter()
+            .keys()
             .filter(|key| !self.memory.partners.contains_key(*key))
             .cloned()
             .collect();
@@ -135,12 +152,13 @@ impl<'a> Batch<'a> {
             let loaded = store::load_partners(self.connection, &missing).await?;
             self.memory.partners.extend(loaded);
         }
-        for key in &wanted {
+        for (key, partition) in &wanted {
             if let Some(state) = self.memory.partners.get_mut(key) {
+                state.partition = *partition;
                 state.last_used = self.memory.batches;
             }
         }
-        self.touched.extend(wanted);
+        self.touched.extend(wanted.into_keys());
         Ok(())
     }
 
@@ -160,7 +178,8 @@ impl<'a> Batch<'a> {
         // An event that was parked comes late: what is known of its org reaches further.
         let view = self.view(org);
         view.seen = view.seen.max(event.partition_number);
-        self.number = view.seen;
+        let seen = view.seen;
+        self.portion().number = seen;
         match any {
             AnyEvent::Org(org_event) => {
                 self.view(org).apply_org(org_event);
@@ -183,7 +202,7 @@ impl<'a> Batch<'a> {
             AnyEvent::Deal(_) | AnyEvent::Certification(_) | AnyEvent::Record(_) => {
                 self.take_fact(event, any).await?;
             }
-            // The evaluator wrote it itself.
+            // Never given to it: the evaluator wrote it itself.
             AnyEvent::Standing(_) => {}
             AnyEvent::Foreign { event_type, .. } => {
                 return Err(Trouble::Event(format!(
@@ -203,24 +222,20 @@ impl<'a> Batch<'a> {
     }
 
     fn state(&mut self, key: &PartnerKey) -> &mut PartnerState {
-        self.memory.partners.entry(key.clone()).or_default()
+        let state = self.memory.partners.entry(key.clone()).or_default();
+        state.partition = self.partition;
+        state
     }
 
     fn mark(&mut self, key: PartnerKey, number: i64) {
-        let triggers = self.dirty.entry(key).or_default();
+        let triggers = self.portion().dirty.entry(key).or_default();
         if triggers.len() < MAX_TRIGGERS {
             triggers.push(u64::try_from(number).unwrap_or_default());
         }
     }
 
     /// Moves the clock of an org on real time that nothing happened in.
-    pub(crate) async fn tick(
-        &mut self,
-        org: &str,
-        number: i64,
-        now: Timestamp,
-    ) -> Result<(), HandlerError> {
-        self.number = number;
+    pub(crate) async fn tick(&mut self, org: &str, now: Timestamp) -> Result<(), HandlerError> {
         let today = self.view(org).org.today(now);
         self.fire(org, today).await?;
         Ok(())
@@ -228,10 +243,10 @@ impl<'a> Batch<'a> {
 
     /// Assesses what is left, writes everything, and says whether events were appended.
     pub(crate) async fn finish(mut self) -> Result<bool, HandlerError> {
-        self.flush().await?;
+        self.flush_all().await?;
         self.save().await?;
         for ((partition, org), view) in &mut self.memory.orgs {
-            if *partition == self.partition && view.changed {
+            if self.portions.contains_key(partition) && view.changed {
                 store::save_org(self.connection, *partition, org, view).await?;
                 view.changed = false;
             }

@@ -8,7 +8,7 @@ use super::{Batch, Pending, Trouble};
 use crate::store::{self, FactKey};
 
 /// Type name of the streams that the evaluator writes.
-const STANDING: &str = "Standing";
+pub(crate) const STANDING: &str = "Standing";
 
 impl Batch<'_> {
     pub(super) async fn save_facts(&mut self) -> Result<(), sqlx::Error> {
@@ -17,7 +17,12 @@ impl Batch<'_> {
             .iter()
             .filter_map(|key| Some((key, self.facts.get(key)?)))
             .collect();
-        store::save_facts(self.connection, self.partition, &facts).await
+        let partition = |key: &FactKey| {
+            let state = self.memory.partners.get(&(key.0.clone(), key.1.clone()));
+            state.map_or(self.partition, |state| state.partition)
+        };
+        let partitions: Vec<u8> = facts.iter().map(|(key, _)| partition(key)).collect();
+        store::save_facts(self.connection, &partitions, &facts).await
     }
 
     pub(super) async fn save(&mut self) -> Result<(), Trouble> {
@@ -48,10 +53,10 @@ impl Batch<'_> {
                 .enrollments
                 .values()
                 .filter(|enrolled| enrolled.changed);
-            enrollments.extend(changed.map(|enrolled| (key, enrolled)));
+            enrollments.extend(changed.map(|enrolled| (key, state.partition, enrolled)));
         }
-        store::save_partners(self.connection, self.partition, &partners).await?;
-        store::save_enrollments(self.connection, self.partition, &enrollments).await?;
+        store::save_partners(self.connection, &partners).await?;
+        store::save_enrollments(self.connection, &enrollments).await?;
         for key in &touched {
             if let Some(state) = self.memory.partners.get_mut(key) {
                 state.partner_changed = false;
@@ -62,7 +67,11 @@ impl Batch<'_> {
             }
         }
         // What is still to be assessed changes again.
-        self.touched.extend(self.dirty.keys().cloned());
+        let dirty = self
+            .portions
+            .values()
+            .flat_map(|portion| portion.dirty.keys());
+        self.touched.extend(dirty.cloned());
         Ok(())
     }
 }

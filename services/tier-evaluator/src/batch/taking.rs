@@ -146,8 +146,7 @@ impl Batch<'_> {
         partners: Vec<PartnerKey>,
         number: i64,
     ) -> Result<(), Trouble> {
-        self.load_partners(partners.iter().cloned().collect())
-            .await?;
+        self.load_here(&partners).await?;
         for key in partners {
             self.state(&key).index = None;
             self.mark(key, number);

@@ -16,8 +16,6 @@ use super::world;
 
 /// Connections of the single-row limit.
 const SINGLE_ROW_CONNECTIONS: u32 = 32;
-/// Connections of the limit of many rows.
-const MANY_ROWS_CONNECTIONS: u32 = 2;
 /// Rows of one statement.
 const ROWS: u64 = 500;
 /// Events that one batch of the tailing reader takes.
@@ -102,28 +100,32 @@ impl Run<'_> {
         Ok(rate)
     }
 
-    /// Rows per second of statements of 500 rows.
+    /// Rows per second of statements of 500 rows over one connection.
     ///
     /// # Errors
     /// When the server fails.
     pub async fn many_rows(&self) -> anyhow::Result<f64> {
         let limit = self.many_rows.get_or_try_init(|| async {
-            let rate = self.measure_many_rows().await?;
-            let what = format!("raw: {MANY_ROWS}, {MANY_ROWS_CONNECTIONS} connections");
+            let rate = self.measure_many_rows(1).await?;
+            let what = format!("raw: {MANY_ROWS}, 1 connection");
             self.report(Sample::new(what, Unit::PerSecond, rate));
+            // For comparison: nothing is left for a client to do with the other core.
+            let both = self.measure_many_rows(2).await?;
+            let what = format!("raw: {MANY_ROWS}, 2 connections");
+            self.report(Sample::new(what, Unit::PerSecond, both));
             anyhow::Ok(rate)
         });
         limit.await.copied()
     }
 
-    async fn measure_many_rows(&self) -> anyhow::Result<f64> {
+    async fn measure_many_rows(&self, connections: u32) -> anyhow::Result<f64> {
         let database = self.server.database().await?;
-        let pool = tierline_eventstore::connect(&database.url, MANY_ROWS_CONNECTIONS).await?;
+        let pool = tierline_eventstore::connect(&database.url, connections).await?;
         sqlx::raw_sql(EVENTS).execute(&pool).await?;
         // As much as the import that is compared with it.
         let statements = self.plan.many(100_000 / ROWS);
         let (shared, payload) = (pool.clone(), payload()?);
-        let seconds = fixed_work(MANY_ROWS_CONNECTIONS, statements, move |number| {
+        let seconds = fixed_work(connections, statements, move |number| {
             let (pool, payload) = (shared.clone(), Arc::clone(&payload));
             async move { insert_many(&pool, &payload, number).await }
         })

@@ -37,7 +37,7 @@ pub struct PartnersArgs {
 enum What {
     /// The partners table: filtered, ordered, or counted by group.
     ///
-    /// A filter compares fields with values: `tier = "gold" AND (region : "emea" OR type =
+    /// A filter compares fields with values: `tier = "gold" AND (region : "EMEA" OR type =
     /// reseller)`. OR binds tighter than AND; `:` means "contains" for texts and "has" for lists.
     /// Fields: partner_id, name, domain, type, status, stage, region, tag, manager, industry,
     /// program, track, tier, create_time, update_time.

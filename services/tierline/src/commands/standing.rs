@@ -49,12 +49,12 @@ enum What {
 #[derive(Debug, Clone, clap::Args)]
 pub struct ListArgs {
     /// Only standings that pass, such as 'program = "resale" AND tier = gold'. Over partner_id,
-    /// partner_name, program, track, tier, tier_rank, source, tier_since_date, at_risk,
-    /// recommended, closed.
+    /// partner_name, program, track, tier, tier_rank, source, tier_since_date,
+    /// next_change_date, at_risk, recommended, closed.
     #[arg(long, default_value = "")]
     filter: String,
     /// Order, such as 'tier_since_date desc'. Over partner_name, partner_id, program, tier_rank,
-    /// tier_since_date.
+    /// tier_since_date, next_change_date.
     #[arg(long, default_value = "")]
     order_by: String,
 }

@@ -205,6 +205,8 @@ async fn a_caller_reads_its_own_writes_and_what_they_led_to() {
     assert_eq!(raised.tier_id, "silver");
     assert_eq!(raised.tier_since_date, "2018-07-01");
     assert_eq!(raised.tier_source(), TierSource::Automatic);
+    // The end of the next quarter is the first day on which time alone could do something.
+    assert_eq!(raised.next_change_date, "2018-10-01");
     assert_ne!(raised.decision_id, entered.decision_id);
     let gold = &raised.progress[0];
     assert_eq!((gold.tier_id.as_str(), gold.tier_rank), ("gold", 0));
@@ -353,6 +355,7 @@ async fn standings_are_filtered_and_ordered() {
         ("partner_name:P-", 3),
         ("tier_since_date >= 2018-07-01", 1),
         ("source = entry OR at_risk = true", 2),
+        ("next_change_date > 2018-07-01", 1),
     ] {
         let request = pb::ListStandingsRequest {
             filter: filter.to_owned(),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use sqlx::PgPool;
-use tierline_bus::{Consumer, LogFeed, Options, Progress, TIER_EVALUATOR, Waiter};
+use tierline_bus::{Consumer, Options, Progress, SharedLog, TIER_EVALUATOR, Waiter};
 use tierline_domain::activity::{Deal, DealCommand, DealRecord, DealSource, DealState, RecordDeal};
 use tierline_domain::enrollment::{Enroll, Enrollment, EnrollmentCommand, TrackFacts};
 use tierline_domain::partner::{
@@ -304,7 +304,8 @@ fn run_consumers(pool: &PgPool, store: &EventStore, stop: &CancellationToken) ->
     tokio::spawn(async move { sequencer.run(cancel).await });
     let progress = Arc::new(Progress::default());
     let evaluator = Evaluator::new(store.clone(), Arc::new(Timestamp::now));
-    let feed = LogFeed::new(LogReader::new(pool.clone()), Some(heads.clone()));
+    let log = SharedLog::new(LogReader::new(pool.clone()), Some(heads));
+    let feed = log.feed();
     let consumer = Consumer::new(
         TIER_EVALUATOR,
         pool.clone(),
@@ -314,8 +315,7 @@ fn run_consumers(pool: &PgPool, store: &EventStore, stop: &CancellationToken) ->
     )
     .reporting_to(Arc::clone(&progress));
     tokio::spawn(consumer.run(stop.clone()));
-    let projections =
-        tierline_projector::consumers(pool, Some(&heads), &progress, &Options::default());
+    let projections = tierline_projector::consumers(pool, &log, &progress, &Options::default());
     for projection in projections {
         tokio::spawn(projection.run(stop.clone()));
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::ToSpan as _;
-use tierline_bus::{Checkpoints, Options, Progress};
+use tierline_bus::{Checkpoints, Options, Progress, SharedLog};
 use tierline_domain::Routing;
 use tierline_domain::rules::Outcome;
 use tierline_domain::standing::events::Opened;
@@ -13,7 +13,7 @@ use tierline_domain::standing::{
     StandingEvent, TierChange, TierProgress, TierSource,
 };
 use tierline_domain::{ProgramId, TierId, TrackId};
-use tierline_eventstore::AppendItem;
+use tierline_eventstore::{AppendItem, LogReader};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -24,10 +24,13 @@ use crate::bench::world::{self, World};
 
 /// Partners, each enrolled once.
 const PARTNERS: u64 = 5_000;
-/// Events of each: created, enrolled, standing opened, and what was measured since.
-const EVENTS_EACH: u64 = 20;
-/// One in so many of the later events changes the tier.
-const CHANGE_EVERY: u64 = 8;
+/// Events of each, in the proportions of the demonstration org: created, enrolled, standing opened,
+/// activities, what was measured after most of them, and a change of the tier.
+const EVENTS_EACH: u64 = ACTIVITIES + MEASURED + 4;
+/// Deals of each partner.
+const ACTIVITIES: u64 = 10;
+/// How often the progress of each was recomputed.
+const MEASURED: u64 = 6;
 /// Connections of the projections, as in an ordinary process.
 const CONNECTIONS: u32 = 4;
 /// The tables that are measured.
@@ -59,16 +62,17 @@ pub async fn measure(run: &Run<'_>) -> anyhow::Result<()> {
 
 /// Seconds until all projections that are measured are at the end of the log.
 async fn project(world: &World) -> anyhow::Result<f64> {
-    let pool = tierline_eventstore::connect(&world.database.url, CONNECTIONS).await?;
+    let pool = tierline_eventstore::connect_relaxed(&world.database.url, CONNECTIONS).await?;
     let (progress, stop) = (Arc::new(Progress::default()), CancellationToken::new());
     let options = Options {
         patience: Duration::from_millis(20),
         force: true,
         ..Options::default()
     };
+    let log = SharedLog::new(LogReader::new(pool.clone()), None);
     let mut running = JoinSet::new();
     let begin = Instant::now();
-    for projection in tierline_projector::consumers(&pool, None, &progress, &options) {
+    for projection in tierline_projector::consumers(&pool, &log, &progress, &options) {
         if TABLES
             .iter()
             .any(|table| projection.id().name.ends_with(table))
@@ -106,14 +110,19 @@ async fn prepare(world: &World, partners: u64) -> anyhow::Result<()> {
     world.partners(partners).await?;
     world.enrollments(partners).await?;
     let metadata = world.context().metadata();
-    for turn in 0..EVENTS_EACH - 2 {
+    for turn in 0..ACTIVITIES.max(MEASURED + 2) {
+        let deals = (0..partners).filter(|_| turn < ACTIVITIES);
+        world
+            .record(deals.map(|number| world::won(turn * partners + number, number)))
+            .await?;
         let mut items = Vec::new();
         for number in 0..partners {
             let partner = world::partner_id(number)?;
             let event = match turn {
                 0 => opened(number)?,
-                turn if turn % CHANGE_EVERY == 0 => changed(turn)?,
-                turn => progressed(number, turn)?,
+                turn if turn <= MEASURED => progressed(number, turn)?,
+                turn if turn == MEASURED + 1 => changed(turn)?,
+                _ => continue,
             };
             items.push(AppendItem::of::<Standing>(
                 world.stream(world::enrollment_id(number)?),
@@ -194,26 +203,15 @@ fn progressed(number: u64, turn: u64) -> anyhow::Result<StandingEvent> {
 }
 
 fn changed(turn: u64) -> anyhow::Result<StandingEvent> {
-    let up = turn / CHANGE_EVERY % 2 == 1;
-    let (from, to) = if up {
-        ("bronze", "silver")
-    } else {
-        ("silver", "bronze")
-    };
-    let name = |tier: &str| if tier == "silver" { "Silver" } else { "Bronze" }.to_owned();
     Ok(StandingEvent::TierChanged(TierChange {
         as_of: world::today(),
         basis: basis(turn),
-        from: TierId::parse(from)?,
-        to: TierId::parse(to)?,
-        from_name: name(from),
-        to_name: name(to),
-        rank: if up { 1 } else { 2 },
-        direction: if up {
-            Direction::Promotion
-        } else {
-            Direction::Demotion
-        },
+        from: TierId::parse("bronze")?,
+        to: TierId::parse("silver")?,
+        from_name: "Bronze".to_owned(),
+        to_name: "Silver".to_owned(),
+        rank: 1,
+        direction: Direction::Promotion,
         cause: Cause::Qualified,
         source: TierSource::Automatic,
         evidence: Evidence {

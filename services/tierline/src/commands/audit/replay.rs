@@ -142,8 +142,9 @@ fn difference_lines(one: &ReplayDifference) -> [String; 3] {
 
 fn summary_line(one: &ReplaySummary) -> String {
     format!(
-        "{} of {} recomputed, {} ({} read, up to position {} of the log)",
+        "{} and {} of {} recomputed, {} ({} read, up to position {} of the log)",
         words::counted(one.decisions, "decision"),
+        words::counted(one.progress_records, "progress record"),
         words::counted(one.enrollments, "enrollment"),
         words::counted(one.differences, "difference"),
         words::counted(one.events, "event"),
@@ -163,11 +164,12 @@ mod tests {
             differences: 0,
             log_position: 60_000,
             events: 58_000,
+            progress_records: 7_012,
         };
         assert_eq!(
             summary_line(&summary),
-            "1,402 decisions of 701 enrollments recomputed, 0 differences (58,000 events read, up \
-             to position 60,000 of the log)"
+            "1,402 decisions and 7,012 progress records of 701 enrollments recomputed, 0 \
+             differences (58,000 events read, up to position 60,000 of the log)"
         );
     }
 

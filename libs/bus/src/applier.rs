@@ -1,0 +1,311 @@
+//! Applying events: a batch with its checkpoint in one transaction, what cannot be applied set
+//! aside, what was set aside tried again.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use sqlx::{Acquire, PgPool};
+use tierline_eventstore::{LogEvent, LogReader, ReadError};
+use tierline_telemetry::metrics;
+use tokio::time::Instant;
+
+use crate::consumer::{ConsumerError, Handler, HandlerError, Options};
+use crate::feed::Positions;
+use crate::{Checkpoints, ConsumerId, Progress, parked};
+
+/// Applies events with a handler.
+pub(crate) struct Applier<H> {
+    pub(crate) id: ConsumerId,
+    pub(crate) pool: PgPool,
+    pub(crate) handler: H,
+    pub(crate) options: Options,
+    pub(crate) reader: LogReader,
+    pub(crate) progress: Option<Arc<Progress>>,
+    pub(crate) parked: HashSet<(u8, String)>,
+}
+
+pub(crate) enum Step {
+    Applied,
+    Nothing,
+}
+
+pub(crate) enum Failure {
+    Retry(sqlx::Error),
+    Poison(usize, String),
+    Final(ConsumerError),
+}
+
+impl From<sqlx::Error> for Failure {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Retry(error)
+    }
+}
+
+impl<H: Handler> Applier<H> {
+    /// Takes a fresh look at the database.
+    pub(crate) async fn begin(&mut self, held: &[(u8, i64)]) -> Result<Checkpoints, Failure> {
+        let mut connection = self.pool.acquire().await?;
+        let checkpoints = Checkpoints::load(&mut connection, self.id, held).await?;
+        self.parked = parked::keys(&mut connection, self.id)
+            .await?
+            .into_iter()
+            .collect();
+        self.handler
+            .start(&mut connection)
+            .await
+            .map_err(|error| self.failed(error))?;
+        self.report(&checkpoints);
+        Ok(checkpoints)
+    }
+
+    pub(crate) fn failed(&self, error: HandlerError) -> Failure {
+        match error {
+            HandlerError::Poison { index, reason } => Failure::Poison(index, reason),
+            HandlerError::Database(error) => Failure::Retry(error),
+            HandlerError::Stop(reason) => Failure::Final(ConsumerError::Stopped(self.id, reason)),
+        }
+    }
+
+    pub(crate) fn unreadable(&self, error: ReadError) -> Failure {
+        match error {
+            ReadError::Database(error) => {
+                Failure::Retry(sqlx::Error::Io(std::io::Error::other(error)))
+            }
+            damage => Failure::Final(ConsumerError::Feed(self.id, damage)),
+        }
+    }
+
+    pub(crate) fn report(&self, checkpoints: &Checkpoints) {
+        if let Some(progress) = &self.progress {
+            progress.reached(self.id, &checkpoints.positions());
+        }
+    }
+
+    /// Applies a batch; parks what cannot be applied and applies the rest.
+    pub(crate) async fn batch(
+        &mut self,
+        checkpoints: &mut Checkpoints,
+        events: &[LogEvent],
+    ) -> Result<(), Failure> {
+        let started = Instant::now();
+        let to = ends(events);
+        let mut parking: Vec<(LogEvent, String)> = Vec::new();
+        let mut rest = Cow::Borrowed(events);
+        if !self.parked.is_empty() {
+            let (aside, others): (Vec<_>, Vec<_>) = events
+                .iter()
+                .cloned()
+                .partition(|event| waits(&self.parked, event));
+            parking.extend(aside.into_iter().map(|event| (event, String::new())));
+            rest = Cow::Owned(others);
+        }
+        loop {
+            match self.try_batch(checkpoints, &rest, &parking, &to).await {
+                Ok(()) => break,
+                Err(Failure::Poison(index, reason)) if index < rest.len() => {
+                    let key = (rest[index].partition, rest[index].routing_key.clone());
+                    tracing::error!(
+                        consumer = %self.id, routing_key = %key.1, event = %rest[index].event_type,
+                        number = rest[index].partition_number, %reason, "event parked"
+                    );
+                    metrics::parked_events(self.id.name, self.parked.len() as u64 + 1);
+                    let culprit = rest[index].event_id;
+                    let keys = HashSet::from([key]);
+                    let (out, keep): (Vec<_>, Vec<_>) = rest
+                        .into_owned()
+                        .into_iter()
+                        .enumerate()
+                        .partition(|(at, event)| *at >= index && waits(&keys, event));
+                    parking.extend(out.into_iter().map(|(_, event)| {
+                        let why = if event.event_id == culprit {
+                            reason.clone()
+                        } else {
+                            String::new()
+                        };
+                        (event, why)
+                    }));
+                    rest = Cow::Owned(keep.into_iter().map(|(_, event)| event).collect());
+                    // What the handler kept in memory of the failed attempt is void.
+                    let mut connection = self.pool.acquire().await?;
+                    self.handler
+                        .start(&mut connection)
+                        .await
+                        .map_err(|error| self.failed(error))?;
+                }
+                Err(other) => return Err(other),
+            }
+        }
+        self.parked.extend(
+            parking
+                .into_iter()
+                .map(|(event, _)| (event.partition, event.routing_key)),
+        );
+        checkpoints.committed(&to);
+        self.handler.committed();
+        self.report(checkpoints);
+        metrics::batch_applied(self.id.name, events.len() as u64, started.elapsed());
+        Ok(())
+    }
+
+    async fn try_batch(
+        &mut self,
+        checkpoints: &Checkpoints,
+        events: &[LogEvent],
+        parking: &[(LogEvent, String)],
+        to: &[(u8, i64)],
+    ) -> Result<(), Failure> {
+        let deadline = Instant::now() + self.options.deadline;
+        let mut connection = self.pool.acquire().await?;
+        let work = async {
+            let mut transaction = connection.begin().await?;
+            if !events.is_empty() {
+                let applied = self.handler.apply(&mut transaction, events).await;
+                if let Err(error) = applied {
+                    transaction.rollback().await?;
+                    return Err(self.failed(error));
+                }
+            }
+            let aside: Vec<_> = parking
+                .iter()
+                .map(|(event, error)| (event, error.clone()))
+                .collect();
+            parked::park(&mut transaction, self.id, &aside).await?;
+            if !checkpoints.advance(&mut transaction, to).await? {
+                transaction.rollback().await?;
+                return Err(Failure::Final(ConsumerError::Fenced(self.id)));
+            }
+            transaction.commit().await?;
+            Ok(())
+        };
+        match tokio::time::timeout_at(deadline, work).await {
+            Ok(outcome) => outcome,
+            Err(_) => {
+                // The commit may or may not have happened; the checkpoint will tell.
+                drop(connection.detach());
+                Err(Failure::Retry(sqlx::Error::Io(std::io::Error::other(
+                    "the batch took longer than its deadline",
+                ))))
+            }
+        }
+    }
+
+    pub(crate) async fn idle(&mut self, checkpoints: &Checkpoints) -> Result<Step, Failure> {
+        if !self.handler.due() {
+            return Ok(Step::Nothing);
+        }
+        let mut connection = self.pool.acquire().await?;
+        let mut transaction = connection.begin().await?;
+        let done = self
+            .handler
+            .idle(&mut transaction, &checkpoints.positions())
+            .await;
+        if let Err(error) = done {
+            transaction.rollback().await?;
+            return Err(self.failed(error));
+        }
+        if !checkpoints.confirm(&mut transaction).await? {
+            transaction.rollback().await?;
+            return Err(Failure::Final(ConsumerError::Fenced(self.id)));
+        }
+        transaction.commit().await?;
+        self.handler.committed();
+        Ok(Step::Applied)
+    }
+
+    /// Applies the parked events of one routing key for which an operator asked, in order.
+    pub(crate) async fn retry_parked(&mut self, checkpoints: &Checkpoints) -> Result<(), Failure> {
+        let mut connection = self.pool.acquire().await?;
+        let numbers =
+            parked::asked(&mut connection, self.id, i64::from(self.options.batch)).await?;
+        drop(connection);
+        let mut events = Vec::with_capacity(numbers.len());
+        for (partition, number) in &numbers {
+            let found = self.reader.read(&[(*partition, *number - 1)], 1, 1).await;
+            events.extend(found.map_err(|error| self.unreadable(error))?);
+        }
+        let Some(first) = events.first() else {
+            let mut connection = self.pool.acquire().await?;
+            self.parked = parked::keys(&mut connection, self.id)
+                .await?
+                .into_iter()
+                .collect();
+            return Ok(());
+        };
+        let key = first.routing_key.clone();
+        match self.try_parked(checkpoints, &events, &numbers).await {
+            Ok(()) => {
+                self.handler.committed();
+                tracing::info!(consumer = %self.id, routing_key = %key, "parked events applied");
+            }
+            Err(Failure::Poison(index, reason)) => {
+                let culprit = numbers
+                    .get(index)
+                    .or(numbers.first())
+                    .copied()
+                    .unwrap_or_default();
+                parked::failed_again(&self.pool, self.id, culprit, &key, &reason).await?;
+                let mut connection = self.pool.acquire().await?;
+                self.handler
+                    .start(&mut connection)
+                    .await
+                    .map_err(|error| self.failed(error))?;
+            }
+            Err(other) => return Err(other),
+        }
+        let mut connection = self.pool.acquire().await?;
+        self.parked = parked::keys(&mut connection, self.id)
+            .await?
+            .into_iter()
+            .collect();
+        Ok(())
+    }
+
+    async fn try_parked(
+        &mut self,
+        checkpoints: &Checkpoints,
+        events: &[LogEvent],
+        numbers: &[(u8, i64)],
+    ) -> Result<(), Failure> {
+        let mut connection = self.pool.acquire().await?;
+        let mut transaction = connection.begin().await?;
+        if let Err(error) = self.handler.apply(&mut transaction, events).await {
+            transaction.rollback().await?;
+            return Err(self.failed(error));
+        }
+        parked::released(&mut transaction, self.id, numbers).await?;
+        if !checkpoints.confirm(&mut transaction).await? {
+            transaction.rollback().await?;
+            return Err(Failure::Final(ConsumerError::Fenced(self.id)));
+        }
+        transaction.commit().await?;
+        Ok(())
+    }
+}
+
+/// The last number of each partition in a batch.
+pub(crate) fn ends(events: &[LogEvent]) -> Positions {
+    let mut ends: Positions = Vec::new();
+    for event in events {
+        match ends
+            .iter_mut()
+            .find(|(partition, _)| *partition == event.partition)
+        {
+            Some((_, number)) => *number = event.partition_number,
+            None => ends.push((event.partition, event.partition_number)),
+        }
+    }
+    ends
+}
+
+/// True when an event has to wait behind a parked one: of the same routing key, or of its org as
+/// a whole.
+fn waits(parked: &HashSet<(u8, String)>, event: &LogEvent) -> bool {
+    parked.iter().any(|(partition, key)| {
+        *partition == event.partition
+            && (*key == event.routing_key
+                || key
+                    .strip_suffix("/*")
+                    .is_some_and(|org| org == event.org_id))
+    })
+}
