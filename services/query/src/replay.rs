@@ -274,12 +274,7 @@ async fn decide_again(
         Some(enrollments) => {
             let mut all = Replayed::default();
             for enrollment in &enrollments {
-                let one = replay::replay(&org, &partner, Some(enrollment), up_to)?;
-                all.enrollments += one.enrollments;
-                all.assessments += one.assessments;
-                all.decisions += one.decisions;
-                all.progress += one.progress;
-                all.differences.extend(one.differences);
+                all.add(replay::replay(&org, &partner, Some(enrollment), up_to)?);
             }
             Ok(all)
         }

@@ -61,6 +61,9 @@ where
     for row in rows {
         table.add_row(row.into_iter().collect::<Vec<String>>());
     }
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+    }
     for text in table.lines() {
         line(text.trim_end());
     }

@@ -270,6 +270,17 @@ pub struct Replayed {
     pub differences: Vec<Difference>,
 }
 
+impl Replayed {
+    /// Adds what another replay found.
+    pub fn add(&mut self, other: Self) {
+        self.enrollments += other.enrollments;
+        self.assessments += other.assessments;
+        self.decisions += other.decisions;
+        self.progress += other.progress;
+        self.differences.extend(other.differences);
+    }
+}
+
 /// Where a recorded event differs from the recomputed one.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Difference {

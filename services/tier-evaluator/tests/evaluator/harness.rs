@@ -279,11 +279,7 @@ impl Harness {
             }
             let up_to = heads.partitions[usize::from(partition)] as u64;
             for partner in partners.values() {
-                let one = replay(&org, partner, None, up_to).unwrap();
-                all.enrollments += one.enrollments;
-                all.assessments += one.assessments;
-                all.events += one.events;
-                all.differences.extend(one.differences);
+                all.add(replay(&org, partner, None, up_to).unwrap());
             }
         }
         all
