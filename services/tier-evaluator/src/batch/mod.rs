@@ -1,5 +1,5 @@
-//! One batch of events: facts taken in, partition by partition, the enrollments they touch assessed,
-//! everything written set by set.
+//! One batch of events: facts taken in, partition by partition, the enrollments they touch
+//! assessed, everything written set by set.
 
 mod assessing;
 mod index;

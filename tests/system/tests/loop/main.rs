@@ -5,6 +5,7 @@
 
 mod independent;
 mod program;
+mod readme;
 
 use std::collections::BTreeMap;
 

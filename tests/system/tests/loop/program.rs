@@ -143,6 +143,31 @@ impl Program {
         command.output().unwrap()
     }
 
+    /// Runs a script in an empty folder that has the programs and mappings of the checkout.
+    pub fn shell(&self, script: &str) -> Output {
+        let folder = self.server.folder.path();
+        for shipped in ["programs", "mappings"] {
+            std::os::unix::fs::symlink(Self::root().join(shipped), folder.join(shipped)).unwrap();
+        }
+        let mut path = self.server.binary.parent().unwrap().as_os_str().to_owned();
+        path.push(":");
+        path.push(std::env::var_os("PATH").unwrap_or_default());
+        Command::new("bash")
+            .args(["-euo", "pipefail", "-c", script])
+            .env("PATH", path)
+            .env("TIERLINE_DATA_DIR", folder.join("data"))
+            .env_remove("TIERLINE_ORG")
+            .current_dir(folder)
+            .stdin(Stdio::null())
+            .output()
+            .unwrap()
+    }
+
+    /// A file that a script wrote.
+    pub fn read(&self, name: &str) -> String {
+        std::fs::read_to_string(self.server.folder.path().join(name)).unwrap()
+    }
+
     /// Runs a command that must succeed and gives what it printed.
     pub fn run(&self, arguments: &[&str]) -> String {
         let output = self.output(arguments);

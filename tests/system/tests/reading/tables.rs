@@ -355,7 +355,8 @@ async fn standings_are_filtered_and_ordered() {
         ("partner_name:P-", 3),
         ("tier_since_date >= 2018-07-01", 1),
         ("source = entry OR at_risk = true", 2),
-        ("next_change_date > 2018-07-01", 1),
+        ("next_change_date > 2018-07-01", 3),
+        ("next_change_date <= 2018-07-01", 0),
     ] {
         let request = pb::ListStandingsRequest {
             filter: filter.to_owned(),
