@@ -48,8 +48,14 @@ pub use store::{EventStore, Loaded, StoreOptions};
 /// The schema of the event store.
 pub const MIGRATIONS: Migrations = Migrations {
     owner: "eventstore",
-    files: &[Migration {
-        name: "0001_log.sql",
-        sql: include_str!("../migrations/0001_log.sql"),
-    }],
+    files: &[
+        Migration {
+            name: "0001_log.sql",
+            sql: include_str!("../migrations/0001_log.sql"),
+        },
+        Migration {
+            name: "0002_numbers_on_disk.sql",
+            sql: include_str!("../migrations/0002_numbers_on_disk.sql"),
+        },
+    ],
 };
