@@ -5,10 +5,13 @@
 mod common;
 
 use std::sync::Mutex;
+use std::time::Duration;
 
 use common::{World, created};
 use tierline_bus::Checkpoints;
+use tierline_domain::partner::PartnerEvent;
 use tierline_projector::{NAMES, RebuildError, RebuildProgress, Sample, rebuild, verify};
+use tierline_testkit::eventually;
 use tokio_util::sync::CancellationToken;
 
 async fn assert_equal_to_the_log(world: &World) {
@@ -151,4 +154,46 @@ async fn an_unknown_name_is_answered_with_the_known_ones() {
             .to_string()
             .contains("partners, standings, tier_history, programs")
     );
+}
+
+async fn rollbacks(world: &World) -> i64 {
+    sqlx::query_scalar(
+        "SELECT xact_rollback FROM pg_stat_database WHERE datname = current_database()",
+    )
+    .fetch_one(&world.pool)
+    .await
+    .unwrap()
+}
+
+#[tokio::test]
+async fn rows_in_memory_are_forgotten_when_a_transaction_fails() {
+    let mut world = World::start().await;
+    world.program("acme").await;
+    let cancel = CancellationToken::new();
+    let running = world.spawn(&cancel);
+    world.silver_partner("acme", "p-1").await;
+    world.caught_up().await;
+    let before = rollbacks(&world).await;
+    sqlx::raw_sql("ALTER TABLE read.partners ADD CONSTRAINT no CHECK (position < 0) NOT VALID")
+        .execute(&world.pool)
+        .await
+        .unwrap();
+    let tagged = PartnerEvent::PartnerTagged {
+        tags: vec!["watched".to_owned()],
+    };
+    world.partner_events("acme", "p-1", &[tagged]).await;
+    let failed = async || rollbacks(&world).await > before;
+    eventually(Duration::from_secs(20), "a batch fails", failed).await;
+    sqlx::raw_sql("ALTER TABLE read.partners DROP CONSTRAINT no")
+        .execute(&world.pool)
+        .await
+        .unwrap();
+    world.caught_up().await;
+    cancel.cancel();
+    for projection in running {
+        projection.await.unwrap();
+    }
+    assert_equal_to_the_log(&world).await;
+    let row = &world.rows("read.partners").await[0];
+    assert_eq!(row["tags"], serde_json::json!(["watched"]));
 }
