@@ -195,5 +195,5 @@ async fn rows_in_memory_are_forgotten_when_a_transaction_fails() {
     }
     assert_equal_to_the_log(&world).await;
     let row = &world.rows("read.partners").await[0];
-    assert_eq!(row["tags"], serde_json::json!(["watched"]));
+    assert_eq!(row["tags"], serde_json::json!(["strategic", "watched"]));
 }
