@@ -166,7 +166,7 @@ async fn rollbacks(world: &World) -> i64 {
 }
 
 #[tokio::test]
-async fn rows_in_memory_are_forgotten_when_a_transaction_fails() {
+async fn rows_in_memory_are_forgotten_when_a_commit_fails() {
     let mut world = World::start().await;
     world.program("acme").await;
     let cancel = CancellationToken::new();
@@ -174,17 +174,23 @@ async fn rows_in_memory_are_forgotten_when_a_transaction_fails() {
     world.silver_partner("acme", "p-1").await;
     world.caught_up().await;
     let before = rollbacks(&world).await;
-    sqlx::raw_sql("ALTER TABLE read.partners ADD CONSTRAINT no CHECK (position < 0) NOT VALID")
-        .execute(&world.pool)
-        .await
-        .unwrap();
+    // The rows are written; it is the commit that is refused.
+    sqlx::raw_sql(
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql
+             AS $$ BEGIN RAISE 'not now'; END $$;
+         CREATE CONSTRAINT TRIGGER refuse AFTER UPDATE ON read.partners
+             DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION refuse()",
+    )
+    .execute(&world.pool)
+    .await
+    .unwrap();
     let tagged = PartnerEvent::PartnerTagged {
         tags: vec!["watched".to_owned()],
     };
     world.partner_events("acme", "p-1", &[tagged]).await;
     let failed = async || rollbacks(&world).await > before;
     eventually(Duration::from_secs(20), "a batch fails", failed).await;
-    sqlx::raw_sql("ALTER TABLE read.partners DROP CONSTRAINT no")
+    sqlx::raw_sql("DROP TRIGGER refuse ON read.partners")
         .execute(&world.pool)
         .await
         .unwrap();
