@@ -10,11 +10,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use sqlx::{PgConnection, PgPool};
 use tierline_bus::{
-    Checkpoints, Consumer, ConsumerError, ConsumerId, Handler, HandlerError, LogFeed, Options,
-    parked,
+    Checkpoints, Consumer, ConsumerError, ConsumerId, Feed, Handler, HandlerError, LogFeed,
+    Options, Positions, SharedLog, parked,
 };
 use tierline_domain::{OrgId, PartnerId, Routing, StreamId};
-use tierline_eventstore::{AppendItem, EventStore, LogEvent, LogReader, NewEvent, Sequencer};
+use tierline_eventstore::{
+    AppendItem, EventStore, LogEvent, LogReader, NewEvent, PARTITIONS, Sequencer,
+};
 use tierline_testkit::{TestDatabase, eventually};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -303,4 +305,27 @@ async fn a_parked_partner_stays_parked_across_a_restart() {
     assert_eq!(parked::list(&log.pool, "acme", 10).await.unwrap().len(), 2);
     stop.cancel();
     task.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn consumers_that_are_equally_far_share_one_read_but_never_the_news_that_there_is_none() {
+    let log = Log::new().await;
+    let shared = SharedLog::new(LogReader::new(log.pool.clone()), None);
+    let (mut one, mut other) = (shared.feed(), shared.feed());
+    let begin: Positions = (0..PARTITIONS).map(|partition| (partition, 0)).collect();
+    assert!(one.read(&begin, 100).await.unwrap().is_empty());
+    log.append("p-1", "a").await;
+    let first = one.read(&begin, 100).await.unwrap();
+    assert_eq!(first.len(), 1, "what was empty is looked at again");
+    let same = other.read(&begin, 100).await.unwrap();
+    assert!(Arc::ptr_eq(&first, &same));
+
+    // Who is further reads on, and sees what came meanwhile.
+    log.append("p-1", "b").await;
+    let mut after = begin.clone();
+    after[usize::from(first[0].partition)].1 = first[0].partition_number;
+    let second = other.read(&after, 100).await.unwrap();
+    assert!(second[0].payload.contains("\"b\""), "{second:?}");
+    // Nobody is given fewer or more than asked for.
+    assert_eq!(one.read(&begin, 1).await.unwrap().len(), 1);
 }
