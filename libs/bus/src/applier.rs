@@ -47,16 +47,25 @@ impl<H: Handler> Applier<H> {
     pub(crate) async fn begin(&mut self, held: &[(u8, i64)]) -> Result<Checkpoints, Failure> {
         let mut connection = self.pool.acquire().await?;
         let checkpoints = Checkpoints::load(&mut connection, self.id, held).await?;
-        self.parked = parked::keys(&mut connection, self.id)
-            .await?
-            .into_iter()
-            .collect();
-        self.handler
-            .start(&mut connection)
-            .await
-            .map_err(|error| self.failed(error))?;
+        drop(connection);
+        self.look_for_parked().await?;
+        self.start_handler().await?;
         self.report(&checkpoints);
         Ok(checkpoints)
+    }
+
+    /// What the handler keeps in memory of failed attempts is void.
+    async fn start_handler(&mut self) -> Result<(), Failure> {
+        let mut connection = self.pool.acquire().await?;
+        let started = self.handler.start(&mut connection).await;
+        started.map_err(|error| self.failed(error))
+    }
+
+    async fn look_for_parked(&mut self) -> Result<(), Failure> {
+        let mut connection = self.pool.acquire().await?;
+        let keys = parked::keys(&mut connection, self.id).await?;
+        self.parked = keys.into_iter().collect();
+        Ok(())
     }
 
     pub(crate) fn failed(&self, error: HandlerError) -> Failure {
@@ -126,12 +135,7 @@ impl<H: Handler> Applier<H> {
                         (event, why)
                     }));
                     rest = Cow::Owned(keep.into_iter().map(|(_, event)| event).collect());
-                    // What the handler kept in memory of the failed attempt is void.
-                    let mut connection = self.pool.acquire().await?;
-                    self.handler
-                        .start(&mut connection)
-                        .await
-                        .map_err(|error| self.failed(error))?;
+                    self.start_handler().await?;
                 }
                 Err(other) => return Err(other),
             }
@@ -225,12 +229,7 @@ impl<H: Handler> Applier<H> {
             events.extend(found.map_err(|error| self.unreadable(error))?);
         }
         let Some(first) = events.first() else {
-            let mut connection = self.pool.acquire().await?;
-            self.parked = parked::keys(&mut connection, self.id)
-                .await?
-                .into_iter()
-                .collect();
-            return Ok(());
+            return self.look_for_parked().await;
         };
         let key = first.routing_key.clone();
         match self.try_parked(checkpoints, &events, &numbers).await {
@@ -245,20 +244,11 @@ impl<H: Handler> Applier<H> {
                     .copied()
                     .unwrap_or_default();
                 parked::failed_again(&self.pool, self.id, culprit, &key, &reason).await?;
-                let mut connection = self.pool.acquire().await?;
-                self.handler
-                    .start(&mut connection)
-                    .await
-                    .map_err(|error| self.failed(error))?;
+                self.start_handler().await?;
             }
             Err(other) => return Err(other),
         }
-        let mut connection = self.pool.acquire().await?;
-        self.parked = parked::keys(&mut connection, self.id)
-            .await?
-            .into_iter()
-            .collect();
-        Ok(())
+        self.look_for_parked().await
     }
 
     async fn try_parked(

@@ -11,6 +11,7 @@ mod commands;
 mod config_flags;
 mod demo;
 mod local_keys;
+mod messages;
 mod node;
 mod output;
 mod version;

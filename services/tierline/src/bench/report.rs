@@ -5,6 +5,7 @@ use std::io::Write as _;
 use serde::Serialize;
 
 use super::Machine;
+use crate::commands::show::words::grouped;
 use crate::output;
 
 /// What a number counts.
@@ -38,17 +39,12 @@ impl Unit {
 
 fn thousands(value: f64) -> String {
     let digits = format!("{:.0}", value.abs());
-    let mut text = String::new();
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
+    let text = digits.parse().map_or(digits, grouped);
     if value < -0.5 {
-        text.insert(0, '-');
+        format!("-{text}")
+    } else {
+        text
     }
-    text
 }
 
 /// What is to be reached.

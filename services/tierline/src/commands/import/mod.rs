@@ -38,6 +38,7 @@ use self::summary::{Status, Summary};
 use self::wire::Wire;
 use crate::cli::Globals;
 use crate::client::{Authorized, refused};
+use crate::commands::show::words;
 use crate::{output, visible};
 
 /// The code of a run that refused the file, failed or was interrupted.
@@ -313,8 +314,8 @@ async fn transfer(
     if ledger.resumed_after() > 0 {
         output::note(&format!(
             "going on after record {} of {}: the ones before were answered in an earlier run",
-            tally::grouped(ledger.resumed_after()),
-            tally::grouped(plan.summary().records)
+            words::grouped(ledger.resumed_after()),
+            words::grouped(plan.summary().records)
         ));
     }
     let channel = target.channel.clone();
@@ -345,8 +346,8 @@ async fn transfer(
         done => format!(
             "the import stopped after record {} of {}; run the same command again and it goes on \
              there",
-            tally::grouped(done),
-            tally::grouped(plan.summary().records)
+            words::grouped(done),
+            words::grouped(plan.summary().records)
         ),
     })?;
     if ended == Ended::Complete {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::tally::grouped;
+use crate::commands::show::words::grouped;
 use crate::output;
 
 /// Time between two lines where there is no terminal.

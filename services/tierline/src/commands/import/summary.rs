@@ -6,9 +6,10 @@ use std::time::Instant;
 use serde_json::{Value, json};
 use tierline_importer::Kind;
 
-use super::tally::{Count, Reason, Tally, grouped};
+use super::tally::{Count, Reason, Tally};
 use super::totals::Totals;
 use crate::cli::Globals;
+use crate::commands::show::words::grouped;
 use crate::output;
 
 /// How an import ended.

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use tierline_importer::{Outcome, RowResult, Stored};
 
+use crate::commands::show::words::grouped;
+
 /// Different reasons that are counted one by one.
 const MAX_REASONS: usize = 30;
 /// Reasons that people are shown.
@@ -169,19 +171,6 @@ fn cut(text: &str) -> String {
     cut
 }
 
-/// A whole number with marks between the thousands.
-pub(super) fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -249,13 +238,5 @@ rejected             1           4
         assert_eq!(tally.skip_reasons["other reasons"].rows, 1_970);
         let bytes = serde_json::to_vec(&tally).unwrap().len();
         assert!(bytes < 60_000, "{bytes}");
-    }
-
-    #[test]
-    fn thousands_are_marked() {
-        assert_eq!(grouped(0), "0");
-        assert_eq!(grouped(999), "999");
-        assert_eq!(grouped(57_851), "57,851");
-        assert_eq!(grouped(1_000_000), "1,000,000");
     }
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tierline_importer::{Kind, Record};
 
 use super::clock::attained;
-use super::tally::grouped;
+use crate::commands::show::words::grouped;
 
 /// Different names that are counted one by one.
 const MAX_NAMES: usize = 50;

@@ -132,7 +132,9 @@ mod tests {
         assert_eq!(counted(1, "partner"), "1 partner");
         assert_eq!(counted(0, "partner"), "0 partners");
         assert_eq!(counted(1_234_567, "event"), "1,234,567 events");
+        assert_eq!(grouped(0), "0");
         assert_eq!(grouped(999), "999");
+        assert_eq!(grouped(57_851), "57,851");
     }
 
     #[test]
