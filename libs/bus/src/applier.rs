@@ -22,6 +22,8 @@ pub(crate) struct Applier<H> {
     pub(crate) options: Options,
     pub(crate) reader: LogReader,
     pub(crate) progress: Option<Arc<Progress>>,
+    /// The partitions that are held.
+    pub(crate) held: Vec<u8>,
     pub(crate) parked: HashSet<(u8, String)>,
 }
 
@@ -48,6 +50,7 @@ impl<H: Handler> Applier<H> {
         let mut connection = self.pool.acquire().await?;
         let checkpoints = Checkpoints::load(&mut connection, self.id, held).await?;
         drop(connection);
+        self.held = held.iter().map(|(partition, _)| *partition).collect();
         self.look_for_parked().await?;
         self.start_handler().await?;
         self.report(&checkpoints);
@@ -57,13 +60,13 @@ impl<H: Handler> Applier<H> {
     /// What the handler keeps in memory of failed attempts is void.
     async fn start_handler(&mut self) -> Result<(), Failure> {
         let mut connection = self.pool.acquire().await?;
-        let started = self.handler.start(&mut connection).await;
+        let started = self.handler.start(&mut connection, &self.held).await;
         started.map_err(|error| self.failed(error))
     }
 
     async fn look_for_parked(&mut self) -> Result<(), Failure> {
         let mut connection = self.pool.acquire().await?;
-        let keys = parked::keys(&mut connection, self.id).await?;
+        let keys = parked::keys(&mut connection, self.id, &self.held).await?;
         self.parked = keys.into_iter().collect();
         Ok(())
     }
@@ -220,8 +223,8 @@ impl<H: Handler> Applier<H> {
     /// Applies the parked events of one routing key for which an operator asked, in order.
     pub(crate) async fn retry_parked(&mut self, checkpoints: &Checkpoints) -> Result<(), Failure> {
         let mut connection = self.pool.acquire().await?;
-        let numbers =
-            parked::asked(&mut connection, self.id, i64::from(self.options.batch)).await?;
+        let limit = i64::from(self.options.batch);
+        let numbers = parked::asked(&mut connection, self.id, &self.held, limit).await?;
         drop(connection);
         let mut events = Vec::with_capacity(numbers.len());
         for (partition, number) in &numbers {

@@ -7,19 +7,24 @@ use std::time::Duration;
 use async_trait::async_trait;
 use sqlx::{PgConnection, PgPool};
 use tierline_eventstore::{LogEvent, LogReader, ReadError};
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::applier::{Applier, Failure, Step, ends};
 use crate::feed::Positions;
-use crate::{ConsumerId, Feed, LEASE_TIME, Leases, Progress};
+use crate::membership::Seat;
+use crate::{ConsumerId, Feed, Membership, Progress};
 
 /// What a consumer does with events.
 #[async_trait]
 pub trait Handler: Send {
-    /// Called once the leases are held and after every failure: forget what memory holds and read
-    /// back from the database what is needed.
-    async fn start(&mut self, connection: &mut PgConnection) -> Result<(), HandlerError>;
+    /// Called when the held partitions have changed and after every failure: forget what memory
+    /// holds and read back from the database what is needed for them.
+    async fn start(
+        &mut self,
+        connection: &mut PgConnection,
+        held: &[u8],
+    ) -> Result<(), HandlerError>;
 
     /// Applies a batch inside a transaction: in order within each partition, each partition
     /// dense but for parked events.
@@ -96,9 +101,9 @@ pub struct Options {
     pub force: bool,
     /// Longest time for one batch, commit included.
     pub deadline: Duration,
-    /// Where heartbeats get their connection, so that they get through when the pool of the
-    /// consumer is busy. Absent: that pool.
-    pub heartbeats: Option<PgPool>,
+    /// The seats of this process, so that all its consumers share one heartbeat. Absent: the
+    /// consumer beats by itself, on its own pool.
+    pub membership: Option<Arc<Membership>>,
 }
 
 impl Default for Options {
@@ -109,7 +114,7 @@ impl Default for Options {
             patience: Duration::from_secs(2),
             force: false,
             deadline: Duration::from_secs(60),
-            heartbeats: None,
+            membership: None,
         }
     }
 }
@@ -136,6 +141,7 @@ impl<H: Handler, F: Feed> Consumer<H, F> {
             options,
             reader,
             progress: None,
+            held: Vec::new(),
             parked: HashSet::new(),
         };
         Self { feed, applier }
@@ -153,109 +159,130 @@ impl<H: Handler, F: Feed> Consumer<H, F> {
     /// # Errors
     /// When fenced, when the handler stops, or when the database stays away for too long.
     pub async fn run(mut self, cancel: CancellationToken) -> Result<(), ConsumerError> {
-        let leases = Leases::new(self.applier.id);
-        let outcome = self.hold_and_work(&leases, &cancel).await;
-        if let Err(error) = leases.release(&self.applier.pool).await {
+        let Some(mut seat) = self.join(&cancel).await? else {
+            return Ok(());
+        };
+        let outcome = self.share_and_work(&mut seat, &cancel).await;
+        if let Some(progress) = &self.applier.progress {
+            progress.left(self.applier.id);
+        }
+        if let Err(error) = seat.leave().await {
             tracing::warn!(consumer = %self.applier.id, %error, "leases not released; they will expire");
         }
         outcome
     }
 
-    async fn hold_and_work(
-        &mut self,
-        leases: &Leases,
-        cancel: &CancellationToken,
-    ) -> Result<(), ConsumerError> {
-        let Some(held) = self.acquire(leases, cancel).await? else {
-            return Ok(());
-        };
-        let (id, options) = (self.applier.id, &self.applier.options);
-        let pool = options
-            .heartbeats
-            .as_ref()
-            .unwrap_or(&self.applier.pool)
-            .clone();
-        let heart = heartbeat(leases.clone(), pool, cancel.child_token());
+    /// Takes a seat. `None`: cancelled meanwhile.
+    async fn join(&self, cancel: &CancellationToken) -> Result<Option<Seat>, ConsumerError> {
+        let Applier {
+            id, pool, options, ..
+        } = &self.applier;
+        let own = || Membership::new(pool.clone());
+        let membership = options.membership.clone().unwrap_or_else(own);
         let mut failures = 0;
         while !cancel.is_cancelled() {
-            match self.work(&held, cancel, &mut failures).await {
-                Ok(()) => {}
-                Err(Failure::Retry(error)) => {
-                    failures += 1;
-                    if failures > MAX_FAILURES {
-                        heart.cancel();
-                        return Err(ConsumerError::Database(id, error));
-                    }
-                    tracing::warn!(consumer = %id, %error, failures, "batch failed; retrying");
-                    pause(failures, cancel).await;
-                }
-                Err(Failure::Poison(_, reason)) => {
-                    heart.cancel();
-                    return Err(ConsumerError::Stopped(id, reason));
-                }
-                Err(Failure::Final(error)) => {
-                    heart.cancel();
-                    return Err(error);
-                }
+            let joined = membership.join(*id, &options.partitions, options.force);
+            match joined.await {
+                Ok(seat) => return Ok(Some(seat)),
+                Err(error) => self.retry(error, &mut failures, cancel).await?,
             }
         }
-        heart.cancel();
+        Ok(None)
+    }
+
+    /// Has its share of the partitions, whoever comes and goes, and works on it.
+    async fn share_and_work(
+        &mut self,
+        seat: &mut Seat,
+        cancel: &CancellationToken,
+    ) -> Result<(), ConsumerError> {
+        let mut held: Vec<(u8, i64)> = Vec::new();
+        let mut force = self.applier.options.force;
+        let mut failures = 0;
+        while !cancel.is_cancelled() {
+            if let Err(error) = self.settle(seat, &mut held, &mut force).await {
+                self.retry(error, &mut failures, cancel).await?;
+                continue;
+            }
+            if held.is_empty() {
+                tokio::select! {
+                    () = cancel.cancelled() => {}
+                    () = seat.change(&held) => {}
+                }
+                continue;
+            }
+            match self.work(seat, &held, cancel, &mut failures).await {
+                Ok(()) => {}
+                Err(Failure::Retry(error)) => self.retry(error, &mut failures, cancel).await?,
+                Err(Failure::Poison(_, reason)) => {
+                    return Err(ConsumerError::Stopped(self.applier.id, reason));
+                }
+                Err(Failure::Final(error)) => return Err(error),
+            }
+        }
         Ok(())
     }
 
-    /// Waits until all asked partitions are held. `None`: cancelled meanwhile.
-    async fn acquire(
+    /// Lets go of what is too much, or takes what is missing and free.
+    async fn settle(
         &self,
-        leases: &Leases,
-        cancel: &CancellationToken,
-    ) -> Result<Option<Vec<(u8, i64)>>, ConsumerError> {
-        let mut held: Vec<(u8, i64)> = Vec::new();
-        let mut failures = 0;
-        loop {
-            let missing: Vec<u8> = self
-                .applier
-                .options
-                .partitions
-                .iter()
-                .copied()
-                .filter(|partition| held.iter().all(|(mine, _)| mine != partition))
-                .collect();
-            if missing.is_empty() {
-                return Ok(Some(held));
-            }
-            match self.try_acquire(leases, &missing).await {
-                Ok(more) => held.extend(more),
-                Err(error) => {
-                    failures += 1;
-                    if failures > MAX_FAILURES {
-                        return Err(ConsumerError::Database(self.applier.id, error));
-                    }
-                }
-            }
-            if held.len() == self.applier.options.partitions.len() {
-                continue;
-            }
-            tokio::select! {
-                () = cancel.cancelled() => return Ok(None),
-                () = tokio::time::sleep(Duration::from_secs(1)) => {}
-            }
+        seat: &mut Seat,
+        held: &mut Vec<(u8, i64)>,
+        force: &mut bool,
+    ) -> Result<(), sqlx::Error> {
+        let Applier {
+            id, pool, options, ..
+        } = &self.applier;
+        let mut plan = seat.plan(held);
+        if *force {
+            plan.take.clone_from(&options.partitions);
         }
+        if plan.is_empty() {
+            return Ok(());
+        }
+        if !plan.let_go.is_empty() {
+            seat.leases().let_go(pool, &plan.let_go).await?;
+            held.retain(|(partition, _)| !plan.let_go.contains(partition));
+        }
+        if !plan.take.is_empty() {
+            let mut connection = pool.acquire().await?;
+            let leases = seat.leases();
+            let taken = leases
+                .acquire(&mut connection, &plan.take, std::mem::take(force))
+                .await?;
+            held.extend(taken);
+        }
+        seat.followed();
+        held.sort_unstable();
+        tracing::info!(
+            consumer = %id, let_go = ?plan.let_go, "{id} now works on {} of {} partitions",
+            held.len(), options.partitions.len()
+        );
+        Ok(())
     }
 
-    async fn try_acquire(
+    /// Waits a little after a failure of the database, or gives up after many in a row.
+    async fn retry(
         &self,
-        leases: &Leases,
-        partitions: &[u8],
-    ) -> Result<Vec<(u8, i64)>, sqlx::Error> {
-        let mut connection = self.applier.pool.acquire().await?;
-        leases
-            .acquire(&mut connection, partitions, self.applier.options.force)
-            .await
+        error: sqlx::Error,
+        failures: &mut u32,
+        cancel: &CancellationToken,
+    ) -> Result<(), ConsumerError> {
+        let id = self.applier.id;
+        *failures += 1;
+        if *failures > MAX_FAILURES {
+            return Err(ConsumerError::Database(id, error));
+        }
+        tracing::warn!(consumer = %id, %error, failures, "{id} failed and tries again: {error}");
+        pause(*failures, cancel).await;
+        Ok(())
     }
 
-    /// From a fresh look at the database until cancelled or something fails.
+    /// From a fresh look at the database until cancelled, until the share of partitions has to
+    /// change, or until something fails.
     async fn work(
         &mut self,
+        seat: &mut Seat,
         held: &[(u8, i64)],
         cancel: &CancellationToken,
         failures: &mut u32,
@@ -264,7 +291,7 @@ impl<H: Handler, F: Feed> Consumer<H, F> {
         let mut checkpoints = applier.begin(held).await?;
         let mut looked_for_retries = Instant::now();
         let mut ahead = None;
-        while !cancel.is_cancelled() {
+        while !cancel.is_cancelled() && seat.plan(held).is_empty() {
             let positions = checkpoints.positions();
             let limit = applier.options.batch;
             let events = match ahead.take() {
@@ -306,6 +333,7 @@ impl<H: Handler, F: Feed> Consumer<H, F> {
                 let positions = checkpoints.positions();
                 tokio::select! {
                     () = cancel.cancelled() => {}
+                    () = seat.change(held) => {}
                     () = feed.wait(&positions, patience) => {}
                 }
             }
@@ -334,24 +362,4 @@ async fn pause(failures: u32, cancel: &CancellationToken) {
         () = cancel.cancelled() => {}
         () = tokio::time::sleep(pause) => {}
     }
-}
-
-/// Prolongs the leases until cancelled. A failed heartbeat is only a warning: the fence on the
-/// checkpoint is what keeps the effect single.
-fn heartbeat(leases: Leases, pool: PgPool, cancel: CancellationToken) -> CancellationToken {
-    let token = cancel.clone();
-    tokio::spawn(async move {
-        loop {
-            tokio::select! {
-                () = cancel.cancelled() => return,
-                () = tokio::time::sleep(LEASE_TIME / 3) => {}
-            }
-            match timeout(LEASE_TIME / 3, leases.heartbeat(&pool)).await {
-                Ok(Ok(_)) => {}
-                Ok(Err(error)) => tracing::warn!(%error, "heartbeat failed"),
-                Err(_) => tracing::warn!("heartbeat took too long"),
-            }
-        }
-    });
-    token
 }

@@ -8,8 +8,11 @@ use uuid::Uuid;
 
 use crate::ConsumerId;
 
-/// How long a lease holds without a heartbeat.
-pub const LEASE_TIME: Duration = Duration::from_secs(15);
+/// How long a lease holds without a heartbeat. Together with [`BEAT`] it bounds the time in which
+/// the partitions of an instance that died are taken over.
+pub const LEASE_TIME: Duration = Duration::from_secs(6);
+/// Pause between two heartbeats.
+pub const BEAT: Duration = Duration::from_secs(1);
 
 /// The leases of one consumer in this process.
 #[derive(Debug, Clone)]
@@ -21,10 +24,12 @@ pub struct Leases {
 impl Leases {
     /// A new owner, with no lease yet.
     pub fn new(consumer: ConsumerId) -> Self {
-        Self {
-            consumer,
-            owner: Uuid::new_v4(),
-        }
+        Self::of(consumer, Uuid::new_v4())
+    }
+
+    /// The leases of a known owner.
+    pub(crate) fn of(consumer: ConsumerId, owner: Uuid) -> Self {
+        Self { consumer, owner }
     }
 
     /// Takes the free and the expired leases among `partitions`; with `force` also those that
@@ -36,10 +41,6 @@ impl Leases {
         partitions: &[u8],
         force: bool,
     ) -> Result<Vec<(u8, i64)>, sqlx::Error> {
-        let numbers: Vec<i16> = partitions
-            .iter()
-            .map(|partition| i16::from(*partition))
-            .collect();
         let rows = sqlx::query(
             "WITH held AS (
                  INSERT INTO bus.leases AS l
@@ -58,7 +59,7 @@ impl Leases {
         .bind(self.consumer.name)
         .bind(self.consumer.version)
         .bind(self.owner)
-        .bind(&numbers)
+        .bind(numbers(partitions))
         .bind(LEASE_TIME)
         .bind(force)
         .fetch_all(connection)
@@ -86,17 +87,40 @@ impl Leases {
         Ok(done.rows_affected())
     }
 
-    /// Lets go of all leases, so that others need not wait for them to expire.
-    pub async fn release(&self, pool: &PgPool) -> Result<(), sqlx::Error> {
+    /// Keeps the leases for as long as the returned future is polled; it never ends.
+    pub async fn keep(&self, pool: &PgPool) {
+        loop {
+            if let Err(error) = self.heartbeat(pool).await {
+                tracing::warn!(%error, "heartbeat failed: {error}");
+            }
+            tokio::time::sleep(BEAT).await;
+        }
+    }
+
+    /// Lets go of some leases, so that others need not wait for them to expire.
+    pub async fn let_go(&self, pool: &PgPool, partitions: &[u8]) -> Result<(), sqlx::Error> {
+        // The owner goes too: a heartbeat that is on its way must not take the lease back.
         sqlx::query(
-            "UPDATE bus.leases SET expires_at = clock_timestamp()
-             WHERE consumer = $1 AND version = $2 AND owner = $3",
+            "UPDATE bus.leases SET expires_at = clock_timestamp(), owner = $4
+             WHERE consumer = $1 AND version = $2 AND owner = $3 AND partition = ANY ($5)",
         )
         .bind(self.consumer.name)
         .bind(self.consumer.version)
         .bind(self.owner)
+        .bind(Uuid::nil())
+        .bind(numbers(partitions))
         .execute(pool)
         .await?;
         Ok(())
     }
+
+    /// Lets go of all leases.
+    pub async fn release(&self, pool: &PgPool) -> Result<(), sqlx::Error> {
+        let all: Vec<u8> = (0..tierline_eventstore::PARTITIONS).collect();
+        self.let_go(pool, &all).await
+    }
+}
+
+fn numbers(partitions: &[u8]) -> Vec<i16> {
+    partitions.iter().copied().map(i16::from).collect()
 }

@@ -14,6 +14,7 @@ mod consumer;
 mod decode;
 mod feed;
 mod lease;
+mod membership;
 pub mod parked;
 mod waiting;
 
@@ -21,7 +22,8 @@ pub use checkpoint::{Checkpoints, Lag};
 pub use consumer::{Consumer, ConsumerError, Handler, HandlerError, Options};
 pub use decode::decode;
 pub use feed::{Events, Feed, LogFeed, Positions, SharedLog};
-pub use lease::{LEASE_TIME, Leases};
+pub use lease::{BEAT, LEASE_TIME, Leases};
+pub use membership::Membership;
 pub use waiting::{Behind, Progress, Waiter};
 
 use tierline_eventstore::{Migration, Migrations};
@@ -37,6 +39,10 @@ pub const MIGRATIONS: Migrations = Migrations {
         Migration {
             name: "0002_given_up.sql",
             sql: include_str!("../migrations/0002_given_up.sql"),
+        },
+        Migration {
+            name: "0003_members.sql",
+            sql: include_str!("../migrations/0003_members.sql"),
         },
     ],
 };

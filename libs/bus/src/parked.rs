@@ -153,17 +153,19 @@ pub async fn give_up(
     Ok(GivenUp::Done(released.rows_affected()))
 }
 
-/// The routing keys that have something parked, per partition.
+/// The routing keys that have something parked in some partitions.
 pub(crate) async fn keys(
     connection: &mut PgConnection,
     consumer: ConsumerId,
+    partitions: &[u8],
 ) -> Result<Vec<(u8, String)>, sqlx::Error> {
     let rows = sqlx::query(
         "SELECT DISTINCT partition, routing_key FROM bus.parked
-         WHERE consumer = $1 AND version = $2",
+         WHERE consumer = $1 AND version = $2 AND partition = ANY ($3)",
     )
     .bind(consumer.name)
     .bind(consumer.version)
+    .bind(smallints(partitions))
     .fetch_all(connection)
     .await?;
     rows.iter()
@@ -201,23 +203,30 @@ pub(crate) async fn park(
     Ok(())
 }
 
-/// The numbers of the parked events of the first key for which a retry was asked.
+fn smallints(partitions: &[u8]) -> Vec<i16> {
+    partitions.iter().copied().map(i16::from).collect()
+}
+
+/// The numbers of the parked events of the first key for which a retry was asked, in some
+/// partitions.
 pub(crate) async fn asked(
     connection: &mut PgConnection,
     consumer: ConsumerId,
+    partitions: &[u8],
     limit: i64,
 ) -> Result<Vec<(u8, i64)>, sqlx::Error> {
     let rows = sqlx::query(
         "SELECT partition, partition_number FROM bus.parked
          WHERE consumer = $1 AND version = $2 AND (partition, routing_key) =
              (SELECT partition, routing_key FROM bus.parked
-              WHERE consumer = $1 AND version = $2 AND retry
+              WHERE consumer = $1 AND version = $2 AND partition = ANY ($4) AND retry
               ORDER BY partition, partition_number LIMIT 1)
          ORDER BY partition_number LIMIT $3",
     )
     .bind(consumer.name)
     .bind(consumer.version)
     .bind(limit)
+    .bind(smallints(partitions))
     .fetch_all(connection)
     .await?;
     rows.iter()

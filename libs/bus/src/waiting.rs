@@ -37,6 +37,13 @@ impl Progress {
             all.insert((consumer.name, consumer.version), positions.to_vec());
         });
     }
+
+    /// Notes that a consumer of this process holds nothing any more.
+    pub fn left(&self, consumer: ConsumerId) {
+        self.reached.send_modify(|all| {
+            all.remove(&(consumer.name, consumer.version));
+        });
+    }
 }
 
 /// The read model did not get there in time.
@@ -189,18 +196,16 @@ impl Waiter {
         if let Some(progress) = &self.progress {
             let mut reached = progress.reached.subscribe();
             let key = (consumer.name, consumer.version);
-            if reached.borrow().contains_key(&key) {
-                let there = reached.wait_for(|all| {
-                    all.get(&key).is_some_and(|positions| {
-                        positions
-                            .iter()
-                            .any(|(at, n)| *at == partition && *n >= number)
-                    })
-                });
-                return match timeout_at(deadline, there).await {
-                    Ok(Ok(_)) => Ok(()),
-                    Ok(Err(_)) | Err(_) => Err(Behind::Late),
-                };
+            let here = |all: &Reached| {
+                let held = all.get(&key)?.iter().find(|(at, _)| *at == partition)?;
+                Some(held.1)
+            };
+            // A partition may move to another process meanwhile; then the database is asked.
+            let news = reached.wait_for(|all| here(all).is_none_or(|reached| reached >= number));
+            match timeout_at(deadline, news).await {
+                Ok(Ok(all)) if here(&all).is_some() => return Ok(()),
+                Ok(Ok(_)) => {}
+                Ok(Err(_)) | Err(_) => return Err(Behind::Late),
             }
         }
         loop {

@@ -138,7 +138,7 @@ struct Recorder {
 
 #[async_trait]
 impl Handler for Recorder {
-    async fn start(&mut self, _connection: &mut PgConnection) -> Result<(), HandlerError> {
+    async fn start(&mut self, _: &mut PgConnection, _: &[u8]) -> Result<(), HandlerError> {
         Ok(())
     }
 
@@ -229,6 +229,64 @@ async fn who_lost_the_lease_is_fenced_and_applies_nothing_more() {
     assert_eq!(log.doubled().await, 0);
     let expected: Vec<String> = (0..30).map(|n| format!("n{n}")).collect();
     assert_eq!(log.applied("acme").await, expected);
+}
+
+#[tokio::test]
+async fn instances_share_the_partitions_and_take_over_what_a_dead_one_held() {
+    let log = Log::new().await;
+    let holders = async || -> Vec<i64> {
+        sqlx::query_scalar(
+            "SELECT count(*) FROM bus.leases WHERE expires_at > clock_timestamp()
+             GROUP BY owner ORDER BY 1",
+        )
+        .fetch_all(&log.pool)
+        .await
+        .unwrap()
+    };
+    let (stop, first) = log.start(Recorder::default(), false);
+    eventually(Duration::from_secs(10), "one to hold all", async || {
+        holders().await == [16]
+    })
+    .await;
+    let (_stop, second) = log.start(Recorder::default(), false);
+    eventually(Duration::from_secs(10), "an even share", async || {
+        holders().await == [8, 8]
+    })
+    .await;
+    for n in 0..40 {
+        log.append(&format!("p{}", n % 20), &format!("n{n}")).await;
+    }
+    log.caught_up().await;
+
+    // As if its process had been killed: it says no goodbye.
+    second.abort();
+    for n in 40..80 {
+        log.append(&format!("p{}", n % 20), &format!("n{n}")).await;
+    }
+    log.caught_up().await;
+    eventually(Duration::from_secs(10), "one to hold all", async || {
+        holders().await == [16]
+    })
+    .await;
+    assert_eq!(log.doubled().await, 0);
+    for partner in 0..20 {
+        let expected: Vec<String> = (0..4).map(|n| format!("n{}", n * 20 + partner)).collect();
+        assert_eq!(log.applied(&format!("p{partner}")).await, expected);
+    }
+
+    // Who leaves in order is missed by nobody.
+    let (_stop, third) = log.start(Recorder::default(), false);
+    eventually(Duration::from_secs(10), "an even share", async || {
+        holders().await == [8, 8]
+    })
+    .await;
+    stop.cancel();
+    first.await.unwrap().unwrap();
+    eventually(Duration::from_secs(4), "the rest to be taken", async || {
+        holders().await == [16]
+    })
+    .await;
+    third.abort();
 }
 
 #[tokio::test]

@@ -100,7 +100,7 @@ fn refused(event: &LogEvent, rejection: Rejection) -> Result<(), Failure> {
 
 #[async_trait]
 impl Handler for Expirer {
-    async fn start(&mut self, _: &mut PgConnection) -> Result<(), HandlerError> {
+    async fn start(&mut self, _: &mut PgConnection, _: &[u8]) -> Result<(), HandlerError> {
         // Nothing is kept in memory.
         Ok(())
     }

@@ -118,7 +118,7 @@ pub(crate) fn read<M: Model>(
 
 #[async_trait]
 impl<M: Model> Handler for ModelHandler<M> {
-    async fn start(&mut self, connection: &mut PgConnection) -> Result<(), HandlerError> {
+    async fn start(&mut self, connection: &mut PgConnection, _: &[u8]) -> Result<(), HandlerError> {
         let rows: Vec<(i16, i64)> = sqlx::query_as(
             "SELECT partition, partition_number FROM bus.given_up
              WHERE consumer = $1 AND version = $2",

@@ -245,7 +245,10 @@ impl<M: Model> Build<'_, M> {
                 .acquire(&mut connection, &M::partitions(), true)
                 .await?
         };
-        let outcome = self.swap_held(&held).await;
+        let outcome = tokio::select! {
+            outcome = self.swap_held(&held) => outcome,
+            () = leases.keep(self.pool) => Err(RebuildError::TakenOver),
+        };
         // Also after a failure: the live consumer shall go on, on whichever table serves.
         leases.release(self.pool).await?;
         outcome

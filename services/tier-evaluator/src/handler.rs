@@ -95,10 +95,14 @@ impl Evaluator {
 
 #[async_trait]
 impl Handler for Evaluator {
-    async fn start(&mut self, connection: &mut PgConnection) -> Result<(), HandlerError> {
+    async fn start(
+        &mut self,
+        connection: &mut PgConnection,
+        held: &[u8],
+    ) -> Result<(), HandlerError> {
         self.memory = Memory::default();
         let reached = store::reached(connection).await?;
-        for (partition, org, mut view) in store::load_orgs(connection).await? {
+        for (partition, org, mut view) in store::load_orgs(connection, held).await? {
             let checkpoint = reached.iter().find(|(at, _)| *at == partition);
             view.seen = view.seen.max(checkpoint.map_or(0, |(_, number)| *number));
             self.memory.orgs.insert((partition, org), view);

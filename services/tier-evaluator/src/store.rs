@@ -42,10 +42,14 @@ fn partner_id(text: String) -> Result<PartnerId, sqlx::Error> {
     PartnerId::parse(text).map_err(|error| sqlx::Error::Decode(Box::new(error)))
 }
 
+/// The orgs as seen in the given partitions.
 pub(crate) async fn load_orgs(
     connection: &mut PgConnection,
+    partitions: &[u8],
 ) -> Result<Vec<(u8, String, OrgView)>, sqlx::Error> {
-    let rows = sqlx::query("SELECT partition, org_id, state FROM eval.orgs")
+    let sql = "SELECT partition, org_id, state FROM eval.orgs WHERE partition = ANY ($1)";
+    let rows = sqlx::query(sql)
+        .bind(smallints(partitions.iter().copied()))
         .fetch_all(connection)
         .await?;
     rows.iter()

@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::Context;
 use jiff::Timestamp;
 use sqlx::PgPool;
-use tierline_bus::{Consumer, Options, Progress, SharedLog, TIER_EVALUATOR, Waiter};
+use tierline_bus::{Consumer, Membership, Options, Progress, SharedLog, TIER_EVALUATOR, Waiter};
 use tierline_enrollment::{ENROLLMENT_EXPIRER, Expirer};
 use tierline_eventstore::{
     Codec, EventStore, Heads, LogReader, Migrations, Runner, Sequencer, StoreOptions, maintenance,
@@ -111,7 +111,10 @@ impl Pools {
     async fn of(&mut self, purpose: Purpose) -> anyhow::Result<PgPool> {
         let most = self.budget.of(purpose).max(1);
         let pool = match purpose {
-            Purpose::Projector => tierline_eventstore::connect_relaxed(&self.url, most).await,
+            // A heartbeat or a read model that a crash takes back is made again.
+            Purpose::Projector | Purpose::Heartbeat => {
+                tierline_eventstore::connect_relaxed(&self.url, most).await
+            }
             _ => tierline_eventstore::connect(&self.url, most).await,
         };
         let pool = pool.context("the database does not answer")?;
@@ -165,8 +168,13 @@ impl Node {
         let store = node.store(&targets, config, &mut pools).await?;
         let heads = node.sequence(&targets, &store, &mut pools).await?;
         let progress = Arc::new(Progress::default());
+        let membership = if targets.any(Target::follows_the_log) {
+            Some(Membership::new(pools.of(Purpose::Heartbeat).await?))
+        } else {
+            None
+        };
         let consuming = Options {
-            heartbeats: Some(pools.of(Purpose::Heartbeat).await?),
+            membership,
             force: options.alone,
             patience: Duration::from_secs(if heads.is_some() { 10 } else { 1 }),
             ..Options::default()

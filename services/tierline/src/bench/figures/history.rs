@@ -55,7 +55,8 @@ pub async fn measure(run: &Run<'_>) -> anyhow::Result<()> {
 async fn one_by_one(world: &World, events: &[LogEvent]) -> anyhow::Result<[Vec<f64>; 2]> {
     let mut connection = PgConnection::connect(&world.database.url).await?;
     let mut evaluator = Evaluator::new(world.runner.store().clone(), Arc::new(Timestamp::now));
-    evaluator.start(&mut connection).await?;
+    let all: Vec<u8> = (0..tierline_eventstore::PARTITIONS).collect();
+    evaluator.start(&mut connection, &all).await?;
     let long = format!("{}/{}", world.org, world::partner_id(0)?);
     let mut took = [Vec::new(), Vec::new()];
     for event in events {
