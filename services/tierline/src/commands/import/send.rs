@@ -172,16 +172,9 @@ impl<W: Wire, C: Clock> Work<'_, W, C> {
             }
             let open = ended.is_none() && held.is_none() && !self.stopping;
             let room = open && self.queue.len() < W::IN_FLIGHT;
+            // A wish to stop comes first, whatever else there is to do.
             tokio::select! {
-                batch = batches.recv(), if room => match batch {
-                    None => ended = Some(None),
-                    Some(Err(error)) => ended = Some(Some(error)),
-                    Some(Ok(batch)) if batch.advance_to.is_some() => held = Some(batch),
-                    Some(Ok(batch)) => self.begin(batch).await?,
-                },
-                answer = next(&mut self.link), if !self.queue.is_empty() => {
-                    self.take(answer).await?;
-                }
+                biased;
                 () = stop.cancelled(), if !self.stopping => {
                     self.stopping = true;
                     held = None;
@@ -189,6 +182,15 @@ impl<W: Wire, C: Clock> Work<'_, W, C> {
                         self.sender.progress.say("stopping: waiting for the batches in hand");
                     }
                 }
+                answer = next(&mut self.link), if !self.queue.is_empty() => {
+                    self.take(answer).await?;
+                }
+                batch = batches.recv(), if room => match batch {
+                    None => ended = Some(None),
+                    Some(Err(error)) => ended = Some(Some(error)),
+                    Some(Ok(batch)) if batch.advance_to.is_some() => held = Some(batch),
+                    Some(Ok(batch)) => self.begin(batch).await?,
+                },
             }
         }
     }
