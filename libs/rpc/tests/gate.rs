@@ -223,8 +223,9 @@ async fn calls_are_counted_by_method_and_code() {
     let expected =
         [("GetRates", "OK"), ("ConvertMoney", "INVALID_ARGUMENT")].map(|(method, code)| {
             format!(
-                "tierline_grpc_requests_total{{method=\"tierline.program.v1.RateService/{method}\",\
-             code=\"{code}\"}}"
+                "rpc_server_call_duration_seconds_count{{\
+                 rpc_method=\"tierline.program.v1.RateService/{method}\",\
+                 rpc_response_status_code=\"{code}\"}}"
             )
         });
     // The server counts when it has let go of the answer, which may be after the client has it.
