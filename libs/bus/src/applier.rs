@@ -2,17 +2,18 @@
 //! aside, what was set aside tried again.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use sqlx::{Acquire, PgPool};
 use tierline_eventstore::{LogEvent, LogReader, ReadError};
-use tierline_telemetry::metrics;
+use tierline_telemetry::metrics::{self, Part};
 use tokio::time::Instant;
 
-use crate::consumer::{ConsumerError, Handler, HandlerError, Options};
+use crate::consumer::{Cause, ConsumerError, Handler, HandlerError, Options};
 use crate::feed::Positions;
-use crate::{Checkpoints, ConsumerId, Progress, parked};
+use crate::history::{find_mismatch, witnesses};
+use crate::{Checkpoints, ConsumerId, Mismatch, Progress, parked};
 
 /// Applies events with a handler.
 pub(crate) struct Applier<H> {
@@ -25,6 +26,23 @@ pub(crate) struct Applier<H> {
     /// The partitions that are held.
     pub(crate) held: Vec<u8>,
     pub(crate) parked: HashSet<(u8, String)>,
+    /// Events may come from somewhere else than the log.
+    pub(crate) hearsay: bool,
+    /// The last event that was applied of each partition.
+    pub(crate) newest: BTreeMap<u8, LogEvent>,
+}
+
+/// One attempt at a batch.
+#[derive(Clone, Copy)]
+struct Work<'a> {
+    /// What is applied.
+    events: &'a [LogEvent],
+    /// What is set aside, and why.
+    parking: &'a [(LogEvent, String)],
+    /// What has to be in the log for the batch to be true.
+    witnesses: &'a [&'a LogEvent],
+    /// Where the checkpoints go.
+    to: &'a [(u8, i64)],
 }
 
 pub(crate) enum Step {
@@ -33,14 +51,14 @@ pub(crate) enum Step {
 }
 
 pub(crate) enum Failure {
-    Retry(sqlx::Error),
+    Retry(Cause),
     Poison(usize, String),
     Final(ConsumerError),
 }
 
 impl From<sqlx::Error> for Failure {
     fn from(error: sqlx::Error) -> Self {
-        Self::Retry(error)
+        Self::Retry(error.into())
     }
 }
 
@@ -51,10 +69,36 @@ impl<H: Handler> Applier<H> {
         let checkpoints = Checkpoints::load(&mut connection, self.id, held).await?;
         drop(connection);
         self.held = held.iter().map(|(partition, _)| *partition).collect();
+        self.newest
+            .retain(|partition, _| self.held.contains(partition));
+        self.remember_rightly().await?;
         self.look_for_parked().await?;
         self.start_handler().await?;
         self.report(&checkpoints);
         Ok(checkpoints)
+    }
+
+    /// After a failure the database may be another one than before, which lost the end of the
+    /// log: what was applied last has to be in it.
+    async fn remember_rightly(&mut self) -> Result<(), Failure> {
+        let newest: Vec<&LogEvent> = self.newest.values().collect();
+        if newest.is_empty() {
+            return Ok(());
+        }
+        let mut connection = self.pool.acquire().await?;
+        match find_mismatch(&mut connection, &newest).await? {
+            None => Ok(()),
+            Some(mismatch) => Err(self.other_history(mismatch)),
+        }
+    }
+
+    fn other_history(&self, mismatch: Mismatch) -> Failure {
+        metrics::epoch_mismatch(if self.id == crate::RELAY {
+            Part::Relay
+        } else {
+            Part::Consumer
+        });
+        Failure::Final(ConsumerError::OtherHistory(self.id, mismatch))
     }
 
     /// What the handler keeps in memory of failed attempts is void.
@@ -74,16 +118,16 @@ impl<H: Handler> Applier<H> {
     pub(crate) fn failed(&self, error: HandlerError) -> Failure {
         match error {
             HandlerError::Poison { index, reason } => Failure::Poison(index, reason),
-            HandlerError::Database(error) => Failure::Retry(error),
+            HandlerError::Database(error) => Failure::Retry(error.into()),
+            HandlerError::Unavailable(reason) => Failure::Retry(reason.into()),
+            HandlerError::OtherHistory(mismatch) => self.other_history(mismatch),
             HandlerError::Stop(reason) => Failure::Final(ConsumerError::Stopped(self.id, reason)),
         }
     }
 
     pub(crate) fn unreadable(&self, error: ReadError) -> Failure {
         match error {
-            ReadError::Database(error) => {
-                Failure::Retry(sqlx::Error::Io(std::io::Error::other(error)))
-            }
+            ReadError::Database(error) => Failure::Retry(error.into()),
             damage => Failure::Final(ConsumerError::Feed(self.id, damage)),
         }
     }
@@ -112,8 +156,15 @@ impl<H: Handler> Applier<H> {
             parking.extend(aside.into_iter().map(|event| (event, String::new())));
             rest = Cow::Owned(others);
         }
+        let witnesses = witnesses(events);
         loop {
-            match self.try_batch(checkpoints, &rest, &parking, &to).await {
+            let work = Work {
+                events: &rest,
+                parking: &parking,
+                witnesses: &witnesses,
+                to: &to,
+            };
+            match self.try_batch(checkpoints, work).await {
                 Ok(()) => break,
                 Err(Failure::Poison(index, reason)) if index < rest.len() => {
                     let key = (rest[index].partition, rest[index].routing_key.clone());
@@ -151,6 +202,11 @@ impl<H: Handler> Applier<H> {
         checkpoints.committed(&to);
         self.handler.committed();
         self.report(checkpoints);
+        // In the order of a partition its last event comes last.
+        let newest = witnesses
+            .into_iter()
+            .map(|event| (event.partition, event.clone()));
+        self.newest.extend(newest);
         metrics::batch_applied(self.id.name, events.len() as u64, started.elapsed());
         Ok(())
     }
@@ -158,14 +214,23 @@ impl<H: Handler> Applier<H> {
     async fn try_batch(
         &mut self,
         checkpoints: &Checkpoints,
-        events: &[LogEvent],
-        parking: &[(LogEvent, String)],
-        to: &[(u8, i64)],
+        Work {
+            events,
+            parking,
+            witnesses,
+            to,
+        }: Work<'_>,
     ) -> Result<(), Failure> {
         let deadline = Instant::now() + self.options.deadline;
         let mut connection = self.pool.acquire().await?;
         let work = async {
             let mut transaction = connection.begin().await?;
+            if self.hearsay
+                && let Some(mismatch) = find_mismatch(&mut transaction, witnesses).await?
+            {
+                transaction.rollback().await?;
+                return Err(self.other_history(mismatch));
+            }
             if !events.is_empty() {
                 let applied = self.handler.apply(&mut transaction, events).await;
                 if let Err(error) = applied {
@@ -190,9 +255,9 @@ impl<H: Handler> Applier<H> {
             Err(_) => {
                 // The commit may or may not have happened; the checkpoint will tell.
                 drop(connection.detach());
-                Err(Failure::Retry(sqlx::Error::Io(std::io::Error::other(
-                    "the batch took longer than its deadline",
-                ))))
+                Err(Failure::Retry(
+                    "the batch took longer than its deadline".into(),
+                ))
             }
         }
     }

@@ -1,6 +1,6 @@
 //! The loop of a consumer: read, apply and move the checkpoint in one transaction, go on.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::applier::{Applier, Failure, Step, ends};
 use crate::feed::Positions;
 use crate::membership::Seat;
-use crate::{ConsumerId, Feed, Membership, Progress};
+use crate::{ConsumerId, Feed, Membership, Mismatch, Progress};
 
 /// What a consumer does with events.
 #[async_trait]
@@ -66,10 +66,19 @@ pub enum HandlerError {
     /// The database failed; the batch is tried again.
     #[error("the database failed")]
     Database(#[from] sqlx::Error),
+    /// Something else that is needed is away; the batch is tried again.
+    #[error("{0}")]
+    Unavailable(String),
+    /// What was handed out does not agree with the log.
+    #[error("{0}")]
+    OtherHistory(Mismatch),
     /// The consumer cannot go on before somebody looks at it.
     #[error("{0}")]
     Stop(String),
 }
+
+/// Why something failed that may work the next time.
+pub type Cause = Box<dyn std::error::Error + Send + Sync>;
 
 /// Why a consumer stopped.
 #[derive(Debug, thiserror::Error)]
@@ -80,12 +89,16 @@ pub enum ConsumerError {
     /// The handler cannot go on.
     #[error("{0} stopped: {1}")]
     Stopped(ConsumerId, String),
+    /// Something was handed out that the log does not have. Nothing of it was applied, and nothing
+    /// is before somebody declares a new epoch of the log.
+    #[error("{0} stopped: {1}")]
+    OtherHistory(ConsumerId, Mismatch),
     /// The feed is broken in a way that reading again cannot mend.
     #[error("{0} cannot read its events")]
     Feed(ConsumerId, #[source] ReadError),
-    /// The database failed too often.
-    #[error("{0} cannot reach the database")]
-    Database(ConsumerId, #[source] sqlx::Error),
+    /// The database, or something else that is needed, failed too often.
+    #[error("{0} fails again and again")]
+    Failing(ConsumerId, #[source] Cause),
 }
 
 /// Bounds of a consumer.
@@ -143,6 +156,8 @@ impl<H: Handler, F: Feed> Consumer<H, F> {
             progress: None,
             held: Vec::new(),
             parked: HashSet::new(),
+            hearsay: false,
+            newest: BTreeMap::new(),
         };
         Self { feed, applier }
     }
@@ -184,7 +199,7 @@ impl<H: Handler, F: Feed> Consumer<H, F> {
             let joined = membership.join(*id, &options.partitions, options.force);
             match joined.await {
                 Ok(seat) => return Ok(Some(seat)),
-                Err(error) => self.retry(error, &mut failures, cancel).await?,
+                Err(error) => self.retry(error.into(), &mut failures, cancel).await?,
             }
         }
         Ok(None)
@@ -201,7 +216,7 @@ impl<H: Handler, F: Feed> Consumer<H, F> {
         let mut failures = 0;
         while !cancel.is_cancelled() {
             if let Err(error) = self.settle(seat, &mut held, &mut force).await {
-                self.retry(error, &mut failures, cancel).await?;
+                self.retry(error.into(), &mut failures, cancel).await?;
                 continue;
             }
             if held.is_empty() {
@@ -264,14 +279,14 @@ impl<H: Handler, F: Feed> Consumer<H, F> {
     /// Waits a little after a failure of the database, or gives up after many in a row.
     async fn retry(
         &self,
-        error: sqlx::Error,
+        error: Cause,
         failures: &mut u32,
         cancel: &CancellationToken,
     ) -> Result<(), ConsumerError> {
         let id = self.applier.id;
         *failures += 1;
         if *failures > MAX_FAILURES {
-            return Err(ConsumerError::Database(id, error));
+            return Err(ConsumerError::Failing(id, error));
         }
         tracing::warn!(consumer = %id, %error, failures, "{id} failed and tries again: {error}");
         pause(*failures, cancel).await;
@@ -288,6 +303,7 @@ impl<H: Handler, F: Feed> Consumer<H, F> {
         failures: &mut u32,
     ) -> Result<(), Failure> {
         let Self { feed, applier } = self;
+        applier.hearsay = feed.is_hearsay();
         let mut checkpoints = applier.begin(held).await?;
         let mut looked_for_retries = Instant::now();
         let mut ahead = None;
@@ -319,6 +335,9 @@ impl<H: Handler, F: Feed> Consumer<H, F> {
                 Step::Applied
             };
             *failures = 0;
+            if matches!(step, Step::Applied) {
+                feed.committed(&checkpoints.positions()).await;
+            }
             let parked = !applier.parked.is_empty();
             if parked && looked_for_retries.elapsed() > Duration::from_secs(1) {
                 applier.retry_parked(&checkpoints).await?;

@@ -6,8 +6,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use tierline_eventstore::{Heads, LogEvent, LogReader, ReadError};
-use tokio::sync::{OnceCell, watch};
+use tokio::sync::{Mutex as AsyncMutex, OnceCell, watch};
 use tokio::time::Instant;
+use uuid::Uuid;
+
+use crate::ConsumerId;
+use crate::jetstream::JetStreamLog;
 
 /// How far a consumer is: for each of its partitions the number of the last event it applied.
 pub type Positions = Vec<(u8, i64)>;
@@ -17,19 +21,69 @@ pub type Events = Arc<Vec<LogEvent>>;
 
 /// A source of events in the order of their partitions.
 #[async_trait]
-pub trait Feed: Send {
+pub trait Feed: Send + Sync {
     /// At most `limit` events after the given positions: dense and in order within each
     /// partition. Empty when there are none yet.
     async fn read(&mut self, after: &Positions, limit: u32) -> Result<Events, ReadError>;
 
     /// Returns when there may be events after the given positions, or after `patience`.
     async fn wait(&mut self, after: &Positions, patience: Duration);
+
+    /// Everything up to these positions is applied and committed.
+    async fn committed(&mut self, _positions: &Positions) {}
+
+    /// True when events may come from somewhere else than the log, so that they have to be held
+    /// against it before they take effect.
+    fn is_hearsay(&self) -> bool {
+        false
+    }
+}
+
+/// A source of events of either kind; which one is a matter of configuration.
+#[derive(Clone)]
+pub enum Source {
+    /// The log itself.
+    Log(SharedLog),
+    /// The streams of NATS, healed from the log.
+    JetStream(Box<JetStreamLog>),
+}
+
+impl Source {
+    /// A feed for one consumer.
+    pub fn feed(&self, id: ConsumerId) -> Box<dyn Feed> {
+        match self {
+            Self::Log(log) => Box::new(log.feed()),
+            Self::JetStream(streams) => Box::new(streams.feed(id)),
+        }
+    }
+}
+
+#[async_trait]
+impl Feed for Box<dyn Feed> {
+    async fn read(&mut self, after: &Positions, limit: u32) -> Result<Events, ReadError> {
+        self.as_mut().read(after, limit).await
+    }
+
+    async fn wait(&mut self, after: &Positions, patience: Duration) {
+        self.as_mut().wait(after, patience).await;
+    }
+
+    async fn committed(&mut self, positions: &Positions) {
+        self.as_mut().committed(positions).await;
+    }
+
+    fn is_hearsay(&self) -> bool {
+        self.as_ref().is_hearsay()
+    }
 }
 
 /// Reads that are kept for others.
 const KEPT_READS: usize = 4;
 /// How long they are kept.
 const KEPT_FOR: Duration = Duration::from_secs(2);
+
+/// How long a look at the heads of the log is good for.
+const KNOWN_FOR: Duration = Duration::from_millis(500);
 
 /// The log as the feeds of one process share it: consumers that are equally far, which is the
 /// ordinary case, get their events from one read. What was read stays true, since the log is only
@@ -39,6 +93,15 @@ pub struct SharedLog {
     reader: LogReader,
     heads: Option<watch::Receiver<Heads>>,
     recent: Arc<Mutex<VecDeque<Recent>>>,
+    state: Arc<AsyncMutex<Option<State>>>,
+}
+
+/// How far the log is, as of a moment.
+#[derive(Clone, Copy)]
+struct State {
+    at: Instant,
+    heads: Heads,
+    epoch: Uuid,
 }
 
 struct Recent {
@@ -56,12 +119,39 @@ impl SharedLog {
             reader,
             heads,
             recent: Arc::default(),
+            state: Arc::default(),
         }
     }
 
     /// A feed for one consumer.
     pub fn feed(&self) -> LogFeed {
         LogFeed(self.clone())
+    }
+
+    /// How far the log is, or was half a second ago.
+    pub(crate) async fn heads(&self) -> Result<Heads, ReadError> {
+        Ok(self.state().await?.heads)
+    }
+
+    /// The present epoch of the log.
+    pub(crate) async fn epoch(&self) -> Result<Uuid, ReadError> {
+        Ok(self.state().await?.epoch)
+    }
+
+    /// One look at the database for all who ask within half a second.
+    async fn state(&self) -> Result<State, ReadError> {
+        let mut known = self.state.lock().await;
+        if let Some(state) = known.filter(|state| state.at.elapsed() < KNOWN_FOR) {
+            return Ok(state);
+        }
+        let (heads, epoch) = self.reader.state().await?;
+        let state = State {
+            at: Instant::now(),
+            heads,
+            epoch,
+        };
+        *known = Some(state);
+        Ok(state)
     }
 
     async fn read(&self, after: &Positions, limit: u32) -> Result<Events, ReadError> {

@@ -5,14 +5,18 @@
 //! takes effect once. What cannot be applied is parked with everything later of the same routing
 //! key, and the rest goes on.
 //!
-//! Feeds are interchangeable: the [`LogFeed`] reads the log itself, woken by the sequencer. What
-//! is deliberately absent: any state of a feed that the log could not restore.
+//! Feeds are interchangeable: the [`LogFeed`] reads the log itself, woken by the sequencer; the
+//! feed of [`jetstream`] takes what the relay published and reads the log where something is
+//! missing. What is deliberately absent: any state of a feed that the log could not restore.
 
 mod applier;
 mod checkpoint;
+pub mod cloudevent;
 mod consumer;
 mod decode;
 mod feed;
+mod history;
+pub mod jetstream;
 mod lease;
 mod membership;
 pub mod parked;
@@ -21,7 +25,9 @@ mod waiting;
 pub use checkpoint::{Checkpoints, Lag};
 pub use consumer::{Consumer, ConsumerError, Handler, HandlerError, Options};
 pub use decode::decode;
-pub use feed::{Events, Feed, LogFeed, Positions, SharedLog};
+pub use feed::{Events, Feed, LogFeed, Positions, SharedLog, Source};
+pub use history::Mismatch;
+pub use jetstream::RELAY;
 pub use lease::{BEAT, LEASE_TIME, Leases};
 pub use membership::Membership;
 pub use waiting::{Behind, Progress, Waiter};

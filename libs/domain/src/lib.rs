@@ -13,6 +13,7 @@ pub mod ids;
 pub mod limits;
 pub mod money;
 pub mod partner;
+pub mod personal;
 pub mod program;
 pub mod rejection;
 pub mod rules;

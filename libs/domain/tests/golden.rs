@@ -171,3 +171,44 @@ fn fields_that_a_later_release_added_are_passed_over() {
     };
     assert_eq!(event, expected);
 }
+
+#[test]
+fn events_that_may_travel_have_no_field_for_a_person() {
+    fn fields(value: &Value, names: &mut BTreeSet<String>) {
+        match value {
+            Value::Object(map) => {
+                for (name, value) in map {
+                    names.insert(name.clone());
+                    fields(value, names);
+                }
+            }
+            Value::Array(values) => values.iter().for_each(|value| fields(value, names)),
+            Value::String(text) => assert!(!text.contains('@'), "an address: {text}"),
+            _ => {}
+        }
+    }
+    let personal = [
+        "person",
+        "email",
+        "first_name",
+        "last_name",
+        "phone",
+        "note",
+        "holder",
+    ];
+    let mut travel = 0;
+    for (event_type, _, path) in golden_files() {
+        if !tierline_domain::personal::may_travel(&event_type) {
+            continue;
+        }
+        travel += 1;
+        let payload: Value =
+            serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+        let mut names = BTreeSet::new();
+        fields(&payload, &mut names);
+        for name in personal {
+            assert!(!names.contains(name), "{}: {name}", path.display());
+        }
+    }
+    assert!(travel > 20);
+}

@@ -13,6 +13,7 @@
 mod append;
 mod cache;
 mod codec;
+mod epoch;
 mod error;
 mod instant;
 mod keys;
@@ -34,6 +35,7 @@ pub use append::{
 };
 pub use codec::{Codec, Decoded, RawEvent, RawRef};
 pub use cqrs_es::persist::{EventUpcaster, SemanticVersionEventUpcaster};
+pub use epoch::{Epoch, VoidRange};
 pub use error::CommandError;
 pub use keys::{PARTITIONS, event_id, leaf_hash, partition_of, routing_hash, routing_key};
 pub use migrate::{Migration, MigrationError, Migrations};
@@ -56,6 +58,10 @@ pub const MIGRATIONS: Migrations = Migrations {
         Migration {
             name: "0002_numbers_on_disk.sql",
             sql: include_str!("../migrations/0002_numbers_on_disk.sql"),
+        },
+        Migration {
+            name: "0003_log_epochs.sql",
+            sql: include_str!("../migrations/0003_log_epochs.sql"),
         },
     ],
 };

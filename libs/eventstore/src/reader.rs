@@ -398,6 +398,29 @@ impl LogReader {
         )?)
     }
 
+    /// How far the log goes, and its present epoch.
+    ///
+    /// # Errors
+    /// See [`ReadError`].
+    pub async fn state(&self) -> Result<(Heads, Uuid), ReadError> {
+        let rows = self
+            .rows(|connection| {
+                Box::pin(async move {
+                    sqlx::query(
+                        "SELECT position, heads,
+                                (SELECT epoch FROM log_epochs ORDER BY ordinal DESC LIMIT 1)
+                         FROM sequencer WHERE id = 1",
+                    )
+                    .fetch_all(connection)
+                    .await
+                })
+            })
+            .await?;
+        let row = rows.first().ok_or(sqlx::Error::RowNotFound)?;
+        let heads = Heads::read(row.try_get(0)?, &row.try_get::<Vec<i64>, _>(1)?)?;
+        Ok((heads, row.try_get(2)?))
+    }
+
     /// The newest committed event of a partition that has no number yet, as an opaque mark that
     /// [`Self::is_pending`] takes; `None` when all have one.
     ///

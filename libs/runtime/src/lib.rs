@@ -8,6 +8,7 @@ pub mod connections;
 pub mod data_dir;
 pub mod health;
 pub mod keys;
+pub mod nats;
 pub mod ports;
 pub mod postgres;
 pub mod shutdown;

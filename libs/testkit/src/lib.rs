@@ -7,10 +7,12 @@
 
 mod cluster;
 mod database;
+mod nats;
 mod real_data;
 mod wait;
 
 pub use cluster::{Cluster, ClusterBuilder};
 pub use database::{TEST_DATABASE_URL, TestDatabase};
+pub use nats::{NATS_SERVERS, Nats};
 pub use real_data::{REAL_DATA, real_data};
 pub use wait::{eventually, eventually_some};

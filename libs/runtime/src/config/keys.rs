@@ -36,13 +36,14 @@ pub const CONFIG_VARIABLE: &str = "TIERLINE_CONFIG";
 
 /// Variables of ours that are not configuration of a server: those of the command line as a client,
 /// and those of the tests.
-pub const OTHER_VARIABLES: [&str; 7] = [
+pub const OTHER_VARIABLES: [&str; 8] = [
     CONFIG_VARIABLE,
     "TIERLINE_ADDRESS",
     "TIERLINE_ORG",
     "TIERLINE_TOKEN",
     "TIERLINE_TOKEN_FILE",
     "TIERLINE_TEST_DATABASE_URL",
+    "TIERLINE_TEST_NATS_SERVERS",
     "TIERLINE_REAL_DATA",
 ];
 

@@ -75,6 +75,10 @@ words! {
         NotKept = "not_kept",
         /// The bus could not be reached.
         Unreachable = "unreachable",
+        /// The bus brought nothing although the log went on.
+        Silent = "silent",
+        /// The content may not leave the database, so that the bus only refers to it.
+        Reference = "reference",
         /// The consumer began, or began again, behind what it follows on the bus.
         Start = "start",
     }

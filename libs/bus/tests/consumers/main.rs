@@ -1,186 +1,49 @@
-//! What a consumer promises, on a real log: at-least-once reading, exactly-once effect.
+//! What a consumer promises, on a real log: at-least-once reading, exactly-once effect. Every test
+//! runs on every way from the log to the consumer: the log itself, and JetStream of each server.
 
 #![allow(clippy::unwrap_used, missing_docs, reason = "helpers of tests")]
 
-use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+mod jetstream;
+mod log;
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use async_trait::async_trait;
-use sqlx::{PgConnection, PgPool};
-use tierline_bus::{
-    Checkpoints, Consumer, ConsumerError, ConsumerId, Feed, Handler, HandlerError, LogFeed,
-    Options, Positions, SharedLog, parked,
-};
-use tierline_domain::{OrgId, PartnerId, Routing, StreamId};
-use tierline_eventstore::{
-    AppendItem, EventStore, LogEvent, LogReader, NewEvent, PARTITIONS, Sequencer,
-};
-use tierline_testkit::{TestDatabase, eventually};
-use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
+use tierline_bus::{ConsumerError, Feed, Positions, SharedLog, parked};
+use tierline_eventstore::{LogReader, PARTITIONS};
+use tierline_testkit::{Nats, eventually};
 
-const ID: ConsumerId = ConsumerId {
-    name: "counter",
-    version: 1,
-};
+use crate::log::{ID, Log, Recorder, Way};
 
-struct Log {
-    _database: TestDatabase,
-    pool: PgPool,
-    store: EventStore,
-    sequencer: Sequencer,
+macro_rules! on_every_way {
+    ($($name:ident,)*) => {
+        mod on_the_log {
+            $(#[tokio::test]
+            async fn $name() {
+                super::$name(&super::Log::new(super::Way::Log).await).await;
+            })*
+        }
+        mod on_jetstream {
+            $(#[tokio::test]
+            async fn $name() {
+                for program in super::Nats::programs() {
+                    super::$name(&super::Log::new(super::Way::JetStream(program)).await).await;
+                }
+            })*
+        }
+    };
 }
 
-impl Log {
-    async fn new() -> Self {
-        let database = TestDatabase::create().await;
-        let pool = database.pool(8).await;
-        tierline_eventstore::MIGRATIONS.run(&pool).await.unwrap();
-        tierline_bus::MIGRATIONS.run(&pool).await.unwrap();
-        sqlx::raw_sql(
-            "CREATE TABLE applied (id bigserial PRIMARY KEY, partner text, marker text,
-                                   partition smallint, number bigint)",
-        )
-        .execute(&pool)
-        .await
-        .unwrap();
-        let store = EventStore::open(pool.clone());
-        let sequencer = Sequencer::new(pool.clone(), store.waker());
-        Self {
-            _database: database,
-            pool,
-            store,
-            sequencer,
-        }
-    }
-
-    /// One event about a partner; `marker` tells it from others.
-    async fn append(&self, partner: &str, marker: &str) {
-        let org = OrgId::parse("acme").unwrap();
-        let event = NewEvent {
-            event_type: "test.v1.Happened".to_owned(),
-            event_version: "1.0".to_owned(),
-            payload: format!("{{\"marker\":\"{marker}\"}}"),
-            metadata: Arc::from("{}"),
-        };
-        let stream = StreamId::new(&org, format!("{partner}-{marker}"));
-        let routing = Routing::Partner(PartnerId::parse(partner).unwrap());
-        let item = AppendItem::new("Test", stream, org, &routing, 0, vec![event]);
-        for outcome in self.store.append_many(&[item]).await {
-            outcome.unwrap();
-        }
-        self.sequencer.drain().await.unwrap();
-    }
-
-    fn consumer(&self, handler: Recorder, force: bool) -> Consumer<Recorder, LogFeed> {
-        let feed = LogFeed::new(
-            LogReader::new(self.pool.clone()),
-            Some(self.sequencer.subscribe()),
-        );
-        let options = Options {
-            batch: 7,
-            force,
-            ..Options::default()
-        };
-        Consumer::new(ID, self.pool.clone(), feed, handler, options)
-    }
-
-    fn start(
-        &self,
-        handler: Recorder,
-        force: bool,
-    ) -> (CancellationToken, JoinHandle<Result<(), ConsumerError>>) {
-        let stop = CancellationToken::new();
-        (
-            stop.clone(),
-            tokio::spawn(self.consumer(handler, force).run(stop)),
-        )
-    }
-
-    async fn caught_up(&self) {
-        eventually(
-            Duration::from_secs(20),
-            "the consumer to catch up",
-            async || {
-                let lags = Checkpoints::lags(&self.pool).await.unwrap();
-                lags.iter().any(|lag| lag.events == 0)
-            },
-        )
-        .await;
-    }
-
-    async fn applied(&self, partner: &str) -> Vec<String> {
-        sqlx::query_scalar("SELECT marker FROM applied WHERE partner = $1 ORDER BY id")
-            .bind(partner)
-            .fetch_all(&self.pool)
-            .await
-            .unwrap()
-    }
-
-    async fn doubled(&self) -> i64 {
-        sqlx::query_scalar("SELECT count(*) - count(DISTINCT (partition, number)) FROM applied")
-            .fetch_one(&self.pool)
-            .await
-            .unwrap()
-    }
+on_every_way! {
+    every_event_takes_effect_once_and_in_order_across_restarts_and_failures,
+    who_lost_the_lease_is_fenced_and_applies_nothing_more,
+    instances_share_the_partitions_and_take_over_what_a_dead_one_held,
+    a_poison_event_parks_its_partner_and_a_retry_keeps_the_order,
+    a_parked_partner_stays_parked_across_a_restart,
 }
 
-/// Writes down every event; refuses some, or is slow, when told so.
-#[derive(Clone, Default)]
-struct Recorder {
-    poison: Arc<Mutex<BTreeSet<String>>>,
-    broken: Arc<AtomicBool>,
-    slow: Arc<AtomicBool>,
-    batches: Arc<AtomicUsize>,
-}
-
-#[async_trait]
-impl Handler for Recorder {
-    async fn start(&mut self, _: &mut PgConnection, _: &[u8]) -> Result<(), HandlerError> {
-        Ok(())
-    }
-
-    async fn apply(
-        &mut self,
-        connection: &mut PgConnection,
-        batch: &[LogEvent],
-    ) -> Result<(), HandlerError> {
-        self.batches.fetch_add(1, Ordering::SeqCst);
-        for (index, event) in batch.iter().enumerate() {
-            let payload: serde_json::Value = serde_json::from_str(&event.payload).unwrap();
-            let marker = payload["marker"].as_str().unwrap().to_owned();
-            let (_, partner) = event.routing_key.split_once('/').unwrap();
-            sqlx::query(
-                "INSERT INTO applied (partner, marker, partition, number) VALUES ($1, $2, $3, $4)",
-            )
-            .bind(partner)
-            .bind(&marker)
-            .bind(i16::from(event.partition))
-            .bind(event.partition_number)
-            .execute(&mut *connection)
-            .await?;
-            if self.poison.lock().unwrap().contains(&marker) {
-                return Err(HandlerError::Poison {
-                    index,
-                    reason: "it is poison".to_owned(),
-                });
-            }
-        }
-        if self.broken.swap(false, Ordering::SeqCst) {
-            return Err(HandlerError::Database(sqlx::Error::WorkerCrashed));
-        }
-        if self.slow.load(Ordering::SeqCst) {
-            tokio::time::sleep(Duration::from_millis(500)).await;
-        }
-        Ok(())
-    }
-}
-
-#[tokio::test]
-async fn every_event_takes_effect_once_and_in_order_across_restarts_and_failures() {
-    let log = Log::new().await;
+async fn every_event_takes_effect_once_and_in_order_across_restarts_and_failures(log: &Log) {
     let handler = Recorder::default();
     for round in 0..3 {
         let (stop, task) = log.start(handler.clone(), false);
@@ -205,9 +68,7 @@ async fn every_event_takes_effect_once_and_in_order_across_restarts_and_failures
     assert_eq!(first, expected);
 }
 
-#[tokio::test]
-async fn who_lost_the_lease_is_fenced_and_applies_nothing_more() {
-    let log = Log::new().await;
+async fn who_lost_the_lease_is_fenced_and_applies_nothing_more(log: &Log) {
     let slow = Recorder::default();
     slow.slow.store(true, Ordering::SeqCst);
     let (_stop, first) = log.start(slow.clone(), false);
@@ -231,12 +92,11 @@ async fn who_lost_the_lease_is_fenced_and_applies_nothing_more() {
     assert_eq!(log.applied("acme").await, expected);
 }
 
-#[tokio::test]
-async fn instances_share_the_partitions_and_take_over_what_a_dead_one_held() {
-    let log = Log::new().await;
+async fn instances_share_the_partitions_and_take_over_what_a_dead_one_held(log: &Log) {
     let holders = async || -> Vec<i64> {
         sqlx::query_scalar(
-            "SELECT count(*) FROM bus.leases WHERE expires_at > clock_timestamp()
+            "SELECT count(*) FROM bus.leases
+             WHERE expires_at > clock_timestamp() AND consumer = 'counter'
              GROUP BY owner ORDER BY 1",
         )
         .fetch_all(&log.pool)
@@ -289,9 +149,7 @@ async fn instances_share_the_partitions_and_take_over_what_a_dead_one_held() {
     third.abort();
 }
 
-#[tokio::test]
-async fn a_poison_event_parks_its_partner_and_a_retry_keeps_the_order() {
-    let log = Log::new().await;
+async fn a_poison_event_parks_its_partner_and_a_retry_keeps_the_order(log: &Log) {
     let handler = Recorder::default();
     handler.poison.lock().unwrap().insert("bad".to_owned());
     let (stop, task) = log.start(handler.clone(), false);
@@ -344,9 +202,7 @@ async fn a_poison_event_parks_its_partner_and_a_retry_keeps_the_order() {
     assert_eq!(log.doubled().await, 0);
 }
 
-#[tokio::test]
-async fn a_parked_partner_stays_parked_across_a_restart() {
-    let log = Log::new().await;
+async fn a_parked_partner_stays_parked_across_a_restart(log: &Log) {
     let handler = Recorder::default();
     handler.poison.lock().unwrap().insert("bad".to_owned());
     let (stop, task) = log.start(handler.clone(), false);
@@ -367,7 +223,7 @@ async fn a_parked_partner_stays_parked_across_a_restart() {
 
 #[tokio::test]
 async fn consumers_that_are_equally_far_share_one_read_but_never_the_news_that_there_is_none() {
-    let log = Log::new().await;
+    let log = Log::new(Way::Log).await;
     let shared = SharedLog::new(LogReader::new(log.pool.clone()), None);
     let (mut one, mut other) = (shared.feed(), shared.feed());
     let begin: Positions = (0..PARTITIONS).map(|partition| (partition, 0)).collect();

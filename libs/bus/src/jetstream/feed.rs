@@ -1,0 +1,227 @@
+//! The streams as a feed: what comes without a hole is taken from the bus, everything else from
+//! the log.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tierline_eventstore::{Heads, LogEvent, ReadError};
+use tierline_telemetry::metrics::{self, BackfillCause};
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep, timeout};
+use uuid::Uuid;
+
+use super::JetStream;
+use super::tail::Tail;
+use crate::feed::{Events, Feed, LogFeed, Positions};
+use crate::{ConsumerId, SharedLog};
+
+/// How often the heads of the log are looked at, and how long the bus may be behind them before
+/// the log is read instead.
+const LOOK: Duration = Duration::from_secs(1);
+/// Pause between reads of the log while the bus is away.
+const WITHOUT_BUS: Duration = Duration::from_millis(200);
+/// Most events read from the log at once to heal.
+const HEAL: u32 = 2_000;
+
+/// The streams and the log behind them, as the feeds of one process share them.
+#[derive(Clone)]
+pub struct JetStreamLog {
+    bus: JetStream,
+    log: SharedLog,
+}
+
+impl JetStreamLog {
+    /// The streams of `bus`, and `log` to heal from.
+    pub fn new(bus: JetStream, log: SharedLog) -> Self {
+        Self { bus, log }
+    }
+
+    /// A feed for one consumer, which is a durable consumer of the same name on every stream.
+    pub fn feed(&self, id: ConsumerId) -> JetStreamFeed {
+        JetStreamFeed {
+            bus: self.bus.clone(),
+            shared: self.log.clone(),
+            log: self.log.feed(),
+            id,
+            tails: BTreeMap::new(),
+            news: Arc::default(),
+            epoch: None,
+            looked: Instant::now(),
+            ahead: BTreeMap::new(),
+            late: BTreeSet::new(),
+        }
+    }
+}
+
+/// See [`JetStreamLog`].
+pub struct JetStreamFeed {
+    bus: JetStream,
+    shared: SharedLog,
+    log: LogFeed,
+    id: ConsumerId,
+    tails: BTreeMap<u8, Tail>,
+    news: Arc<Notify>,
+    epoch: Option<Uuid>,
+    looked: Instant,
+    /// Partitions whose head was beyond us at the last look.
+    ahead: BTreeMap<u8, i64>,
+    /// Partitions that the bus is silent about although the log goes on.
+    late: BTreeSet<u8>,
+}
+
+impl JetStreamFeed {
+    /// Follows the streams of these partitions and of no others.
+    fn follow(&mut self, after: &Positions) {
+        if after.len() == self.tails.len()
+            && after
+                .iter()
+                .all(|(partition, _)| self.tails.contains_key(partition))
+        {
+            return;
+        }
+        self.tails
+            .retain(|held, _| after.iter().any(|(partition, _)| partition == held));
+        for (partition, _) in after {
+            let start = || {
+                Tail::start(
+                    self.bus.clone(),
+                    self.id,
+                    *partition,
+                    Arc::clone(&self.news),
+                )
+            };
+            self.tails.entry(*partition).or_insert_with(start);
+        }
+        self.late.clear();
+        self.ahead.clear();
+    }
+
+    /// Which partitions the bus is silent about: the log was beyond us at the last look already,
+    /// we have not come so far since, and nothing waits.
+    async fn look(&mut self, after: &Positions) -> Result<(), ReadError> {
+        if self.looked.elapsed() < LOOK {
+            return Ok(());
+        }
+        let heads: Heads = self.shared.heads().await?;
+        self.epoch = Some(self.shared.epoch().await?);
+        self.looked = Instant::now();
+        for (partition, number) in after {
+            let head = heads
+                .partitions
+                .get(usize::from(*partition))
+                .copied()
+                .unwrap_or(0);
+            let before = self.ahead.remove(partition);
+            let silent = self.tails.get(partition).is_none_or(Tail::is_empty);
+            if head > *number {
+                self.ahead.insert(*partition, head);
+            }
+            if silent && before.is_some_and(|before| *number < before) {
+                self.late.insert(*partition);
+            } else {
+                self.late.remove(partition);
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads on from the log and counts why.
+    async fn heal(
+        &mut self,
+        gaps: &BTreeMap<u8, (i64, BackfillCause)>,
+        room: u32,
+        events: &mut Vec<LogEvent>,
+    ) -> Result<(), ReadError> {
+        let positions: Positions = gaps
+            .iter()
+            .map(|(at, (number, _))| (*at, *number))
+            .collect();
+        let found = self.log.read(&positions, room.min(HEAL)).await?;
+        for (partition, (_, cause)) in gaps {
+            let count = found
+                .iter()
+                .filter(|event| event.partition == *partition)
+                .count();
+            if count > 0 {
+                metrics::backfilled(self.id.name, *cause, count as u64);
+            }
+        }
+        events.extend(found.iter().cloned());
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Feed for JetStreamFeed {
+    async fn read(&mut self, after: &Positions, limit: u32) -> Result<Events, ReadError> {
+        self.follow(after);
+        if !self.bus.is_connected() {
+            let events = self.log.read(after, limit).await?;
+            metrics::backfilled(
+                self.id.name,
+                BackfillCause::Unreachable,
+                events.len() as u64,
+            );
+            return Ok(events);
+        }
+        let epoch = match self.epoch {
+            Some(epoch) => epoch,
+            None => *self.epoch.insert(self.shared.epoch().await?),
+        };
+        self.look(after).await?;
+        let mut events = Vec::new();
+        let mut gaps: BTreeMap<u8, (i64, BackfillCause)> = BTreeMap::new();
+        let most = limit as usize;
+        // A share each, so that no partition keeps the others waiting.
+        let share = most.div_ceil(after.len().max(1)).max(1);
+        for (partition, number) in after {
+            let Some(tail) = self.tails.get_mut(partition) else {
+                continue;
+            };
+            let room = share.min(most - events.len());
+            let (end, cause) = tail.take(self.id, *number, epoch, room, &mut events);
+            if let Some(cause) = cause {
+                gaps.insert(*partition, (end, cause));
+            } else if end > *number {
+                self.late.remove(partition);
+            } else if self.late.contains(partition) {
+                gaps.insert(*partition, (end, BackfillCause::Silent));
+            }
+        }
+        let room = limit.saturating_sub(u32::try_from(events.len()).unwrap_or(limit));
+        if !gaps.is_empty() && room > 0 {
+            self.heal(&gaps, room, &mut events).await?;
+        }
+        Ok(Arc::new(events))
+    }
+
+    async fn wait(&mut self, after: &Positions, patience: Duration) {
+        if !self.bus.is_connected() {
+            self.log.wait(after, patience.min(WITHOUT_BUS)).await;
+            return;
+        }
+        if !self.late.is_empty() {
+            tokio::select! {
+                () = self.news.notified() => {}
+                () = sleep(WITHOUT_BUS) => {}
+            }
+            return;
+        }
+        // Whether something was lost is looked at by the next read.
+        timeout(patience.min(LOOK), self.news.notified()).await.ok();
+    }
+
+    async fn committed(&mut self, positions: &Positions) {
+        for (partition, number) in positions {
+            if let Some(tail) = self.tails.get_mut(partition) {
+                tail.committed(*number).await;
+            }
+        }
+    }
+
+    fn is_hearsay(&self) -> bool {
+        true
+    }
+}

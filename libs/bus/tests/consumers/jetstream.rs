@@ -1,0 +1,304 @@
+//! What JetStream may do to a consumer, and what it must not do to the relay.
+
+use std::time::Duration;
+
+use async_nats::jetstream::consumer::PullConsumer;
+use tierline_bus::jetstream::stream_name;
+use tierline_bus::{ConsumerError, RELAY, cloudevent};
+use tierline_eventstore::{Epoch, LogEvent, LogReader, PARTITIONS};
+use tierline_testkit::{Nats, eventually};
+use uuid::Uuid;
+
+use crate::log::{ID, Log, Recorder, Way, connect};
+
+async fn on_each_server(test: impl AsyncFn(Log)) {
+    for program in Nats::programs() {
+        test(Log::new(Way::JetStream(program)).await).await;
+    }
+}
+
+/// Events of all partitions in the streams: messages, and the highest number.
+async fn stored(log: &Log) -> Vec<(u64, u64)> {
+    let context = async_nats::jetstream::new(log.bus.as_ref().unwrap().jetstream.client().clone());
+    let mut found = Vec::new();
+    for partition in 0..PARTITIONS {
+        let stream = context.get_stream(stream_name(partition)).await.unwrap();
+        let state = &stream.cached_info().state;
+        found.push((state.messages, state.last_sequence));
+    }
+    found
+}
+
+async fn heads(log: &Log) -> [i64; 16] {
+    let reader = LogReader::new(log.pool.clone());
+    reader.heads().await.unwrap().partitions
+}
+
+async fn all_events(log: &Log) -> Vec<LogEvent> {
+    let reader = LogReader::new(log.pool.clone());
+    reader.read_positions(0, 1_000).await.unwrap()
+}
+
+async fn epoch(log: &Log) -> Uuid {
+    let mut connection = log.pool.acquire().await.unwrap();
+    Epoch::present(&mut connection).await.unwrap()
+}
+
+#[tokio::test]
+async fn every_event_is_in_its_stream_once_and_is_acknowledged_after_the_commit() {
+    on_each_server(async |log| {
+        let (stop, task) = log.start(Recorder::default(), false);
+        for n in 0..60 {
+            log.append(&format!("p{}", n % 20), &format!("n{n}")).await;
+        }
+        log.reached(RELAY).await;
+        log.caught_up().await;
+        let expected: Vec<(u64, u64)> = heads(&log)
+            .await
+            .iter()
+            .map(|head| (head.cast_unsigned(), head.cast_unsigned()))
+            .collect();
+        assert_eq!(stored(&log).await, expected);
+        let client = log.bus.as_ref().unwrap().jetstream.client().clone();
+        let context = async_nats::jetstream::new(client);
+        let busy: Vec<u8> = (0..PARTITIONS)
+            .filter(|partition| expected[usize::from(*partition)].0 > 0)
+            .collect();
+        for partition in busy {
+            eventually(Duration::from_secs(20), "acknowledgements", async || {
+                let stream = context.get_stream(stream_name(partition)).await.unwrap();
+                let consumer: PullConsumer = stream.get_consumer(&ID.to_string()).await.unwrap();
+                let info = consumer.cached_info();
+                info.num_ack_pending == 0 && info.num_pending == 0
+            })
+            .await;
+        }
+        stop.cancel();
+        task.await.unwrap().unwrap();
+        assert_eq!(log.doubled().await, 0);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn no_name_of_a_person_reaches_the_bus() {
+    on_each_server(async |log| {
+        log.append("acme", "private-ada-lovelace").await;
+        log.append("acme", "plain").await;
+        log.reached(RELAY).await;
+        let client = log.bus.as_ref().unwrap().jetstream.client().clone();
+        let context = async_nats::jetstream::new(client);
+        let partition = all_events(&log).await[0].partition;
+        let stream = context.get_stream(stream_name(partition)).await.unwrap();
+        let mut seen = String::new();
+        for sequence in 1..=2 {
+            let message = stream.get_raw_message(sequence).await.unwrap();
+            seen += &format!("{:?} {:?}\n", message.headers, message.payload);
+        }
+        assert!(seen.contains("plain"), "{seen}");
+        // The id of an aggregate is not a name; here it contains the marker.
+        let without_ids = seen.replace("acme-private-ada-lovelace", "");
+        assert!(!without_ids.contains("lovelace"), "{without_ids}");
+        assert!(!without_ids.contains("acme.example"), "{without_ids}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn while_the_server_is_away_the_log_is_read_and_afterwards_nothing_is_missing() {
+    on_each_server(async |mut log| {
+        let (stop, task) = log.start(Recorder::default(), false);
+        log.append("acme", "before").await;
+        log.caught_up().await;
+        log.reached(RELAY).await;
+        log.bus.as_mut().unwrap().nats.crash().await;
+        for n in 0..20 {
+            log.append(&format!("p{n}"), "meanwhile").await;
+        }
+        log.caught_up().await;
+        log.bus.as_mut().unwrap().nats.start_again().await;
+        log.append("acme", "after").await;
+        log.reached(RELAY).await;
+        log.caught_up().await;
+        let total: u64 = stored(&log)
+            .await
+            .iter()
+            .map(|(messages, _)| messages)
+            .sum();
+        assert_eq!(total, 22);
+        stop.cancel();
+        task.await.unwrap().unwrap();
+        assert_eq!(log.applied("acme").await, ["before", "after"]);
+        assert_eq!(log.doubled().await, 0);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_wiped_store_is_made_anew_and_consumers_heal_from_the_log() {
+    on_each_server(async |mut log| {
+        let (stop, task) = log.start(Recorder::default(), false);
+        for n in 0..20 {
+            log.append("acme", &format!("n{n}")).await;
+        }
+        log.reached(RELAY).await;
+        let bus = log.bus.as_mut().unwrap();
+        bus.nats.stop().await;
+        bus.nats.wipe();
+        bus.nats.start_again().await;
+        for n in 20..40 {
+            log.append("acme", &format!("n{n}")).await;
+        }
+        log.caught_up().await;
+        log.reached(RELAY).await;
+        stop.cancel();
+        task.await.unwrap().unwrap();
+        let expected: Vec<String> = (0..40).map(|n| format!("n{n}")).collect();
+        assert_eq!(log.applied("acme").await, expected);
+        assert_eq!(log.doubled().await, 0);
+        // Numbers go on where they were, on whatever sequence the new stream begins with.
+        let last = all_events(&log).await.pop().unwrap();
+        let client = log.bus.as_ref().unwrap().jetstream.client().clone();
+        let context = async_nats::jetstream::new(client);
+        let stream = context
+            .get_stream(stream_name(last.partition))
+            .await
+            .unwrap();
+        let sequence = stream.cached_info().state.last_sequence;
+        let message = stream.get_raw_message(sequence).await.unwrap();
+        let witness = cloudevent::witness(&message.headers).unwrap();
+        assert_eq!(witness.number, last.partition_number);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn messages_that_are_lost_repeated_or_changed_do_no_harm() {
+    on_each_server(async |mut log| {
+        for n in 0..10 {
+            log.append("acme", &format!("n{n}")).await;
+        }
+        log.reached(RELAY).await;
+        let (stop_relay, relay) = log.bus.as_mut().unwrap().relay.take().unwrap();
+        stop_relay.cancel();
+        relay.await.unwrap().unwrap();
+        let events = all_events(&log).await;
+        let client = log.bus.as_ref().unwrap().jetstream.client().clone();
+        let context = async_nats::jetstream::new(client.clone());
+        let stream = context
+            .get_stream(stream_name(events[0].partition))
+            .await
+            .unwrap();
+        assert!(stream.delete_message(3).await.unwrap());
+        let epoch = epoch(&log).await;
+        let again = |event: &LogEvent, body: Option<&str>| {
+            let (mut headers, whole) = cloudevent::encode(event, epoch);
+            headers.insert("Nats-Msg-Id", Uuid::new_v4().to_string());
+            let body = body.map_or(whole, |body| body.to_owned().into());
+            (cloudevent::subject(event), headers, body)
+        };
+        // An old one again, and one that says something else under its number.
+        for (subject, headers, body) in [
+            again(&events[2], None),
+            again(&events[8], Some("{\"marker\":\"forged\"}")),
+        ] {
+            let sent = context
+                .publish_with_headers(subject, headers, body)
+                .await
+                .unwrap();
+            sent.await.unwrap();
+        }
+        let (stop, task) = log.start(Recorder::default(), false);
+        log.caught_up().await;
+        log.append("acme", "n10").await;
+        log.caught_up().await;
+        stop.cancel();
+        task.await.unwrap().unwrap();
+        let expected: Vec<String> = (0..=10).map(|n| format!("n{n}")).collect();
+        assert_eq!(log.applied("acme").await, expected);
+        assert_eq!(log.doubled().await, 0);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn two_relays_at_once_double_nothing_whoever_has_the_lease() {
+    on_each_server(async |log| {
+        let bus = log.bus.as_ref().unwrap();
+        let other = connect(bus.nats.url()).await;
+        for round in 0..4 {
+            let (stop, second) = log.relay(&other);
+            for n in 0..30 {
+                log.append(&format!("p{n}"), &format!("r{round}")).await;
+            }
+            stop.cancel();
+            second.await.unwrap().unwrap();
+        }
+        log.reached(RELAY).await;
+        let total: u64 = stored(&log)
+            .await
+            .iter()
+            .map(|(messages, _)| messages)
+            .sum();
+        assert_eq!(total, 120);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn events_that_the_log_does_not_have_stop_the_relay_and_every_consumer() {
+    on_each_server(async |mut log| {
+        log.append("acme", "n0").await;
+        log.reached(RELAY).await;
+        let (stop_relay, relay) = log.bus.as_mut().unwrap().relay.take().unwrap();
+        stop_relay.cancel();
+        relay.await.unwrap().unwrap();
+        // What a server would have handed out before it lost the end of the log.
+        let first = all_events(&log).await.pop().unwrap();
+        let lost = LogEvent {
+            partition_number: 2,
+            position: 2,
+            sequence: 2,
+            event_id: Uuid::new_v4(),
+            ..first.clone()
+        };
+        let (headers, body) = cloudevent::encode(&lost, epoch(&log).await);
+        let jetstream = log.bus.as_ref().unwrap().jetstream.clone();
+        let context = async_nats::jetstream::new(jetstream.client().clone());
+        let sent = context.publish_with_headers(cloudevent::subject(&lost), headers, body);
+        sent.await.unwrap().await.unwrap();
+
+        let (_stop, task) = log.start(Recorder::default(), false);
+        let error = task.await.unwrap().unwrap_err();
+        let ConsumerError::OtherHistory(_, mismatch) = &error else {
+            panic!("{error}");
+        };
+        assert_eq!((mismatch.number, mismatch.logged.clone()), (2, None));
+        assert_eq!(log.doubled().await, 0);
+        let (_stop, relay) = log.relay(&jetstream);
+        let error = relay.await.unwrap().unwrap_err();
+        assert!(
+            error.to_string().contains("tierline log new-epoch"),
+            "{error}"
+        );
+        assert!(matches!(error, ConsumerError::OtherHistory(..)), "{error}");
+
+        // A new epoch is declared: streams are made anew, everybody goes on.
+        let mut connection = log.pool.acquire().await.unwrap();
+        Epoch::begin(&mut connection, "operator", "a test", &[])
+            .await
+            .unwrap();
+        drop(connection);
+        let (stop_relay, relay) = log.relay(&jetstream);
+        let (stop, task) = log.start(Recorder::default(), false);
+        log.append("acme", "n1").await;
+        log.caught_up().await;
+        log.reached(RELAY).await;
+        stop.cancel();
+        stop_relay.cancel();
+        task.await.unwrap().unwrap();
+        relay.await.unwrap().unwrap();
+        assert_eq!(log.applied("acme").await, ["n0", "n1"]);
+    })
+    .await;
+}
