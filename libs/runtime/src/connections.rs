@@ -15,6 +15,8 @@ pub enum Purpose {
     Commands,
     /// The sequencer and the jobs that look after the log.
     Log,
+    /// Publishing the log to NATS.
+    Relay,
     /// The tier evaluator.
     Evaluator,
     /// The read models.
@@ -32,9 +34,10 @@ pub enum Purpose {
 }
 
 impl Purpose {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Commands,
         Self::Log,
+        Self::Relay,
         Self::Evaluator,
         Self::Projector,
         Self::Feeds,
@@ -48,6 +51,7 @@ impl Purpose {
         match self {
             Self::Commands => "commands",
             Self::Log => "log",
+            Self::Relay => "relay",
             Self::Evaluator => "tier-evaluator",
             Self::Projector => "projector",
             Self::Feeds => "feeds",
@@ -147,7 +151,7 @@ impl Budget {
         let if_any = |on: bool, count: u32| if on { count } else { 0 };
         let counts = Purpose::ALL.map(|purpose| match purpose {
             Purpose::Commands => if_any(targets.any(Target::takes_commands), sizes.commands),
-            Purpose::Log => if_any(targets.has(Target::Relay), 2),
+            Purpose::Log | Purpose::Relay => if_any(targets.has(Target::Relay), 2),
             Purpose::Evaluator => if_any(targets.has(Target::TierEvaluator), sizes.consumers),
             Purpose::Projector => if_any(targets.has(Target::Projector), sizes.consumers),
             Purpose::Feeds => if_any(targets.any(Target::follows_the_log), 2),

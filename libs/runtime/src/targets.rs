@@ -17,7 +17,7 @@ pub enum Target {
     Activity,
     /// Turns facts into standings.
     TierEvaluator,
-    /// Numbers committed events into the log.
+    /// Numbers committed events into the log, and publishes it.
     Relay,
     /// Keeps the read models.
     Projector,
@@ -60,7 +60,9 @@ impl Target {
             Self::Enrollment => "gRPC: enroll, pin, terminate",
             Self::Activity => "gRPC: deals, certifications and other facts, one by one or in bulk",
             Self::TierEvaluator => "follows the log, assesses enrollments, writes their standings",
-            Self::Relay => "gives every committed event its number in the log",
+            Self::Relay => {
+                "gives every committed event its number in the log, and publishes the log to NATS"
+            }
             Self::Projector => "follows the log, keeps the read models",
             Self::Query => "gRPC: partners, standings, history, explanations",
         }
@@ -78,7 +80,7 @@ impl Target {
     pub const fn follows_the_log(self) -> bool {
         matches!(
             self,
-            Self::TierEvaluator | Self::Projector | Self::Enrollment
+            Self::TierEvaluator | Self::Projector | Self::Enrollment | Self::Relay
         )
     }
 }

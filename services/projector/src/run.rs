@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use sqlx::PgPool;
-use tierline_bus::{Consumer, ConsumerError, ConsumerId, Options, Progress, SharedLog};
+use tierline_bus::{Consumer, ConsumerError, ConsumerId, Options, Progress, Source};
 use tokio_util::sync::CancellationToken;
 
 use crate::handler::ModelHandler;
@@ -75,7 +75,7 @@ impl Projection {
 /// read, all of them from the same; `options` name the partitions and the batch size.
 pub fn consumers(
     pool: &PgPool,
-    log: &SharedLog,
+    log: &Source,
     progress: &Arc<Progress>,
     options: &Options,
 ) -> Vec<Projection> {
@@ -91,7 +91,7 @@ pub fn consumers(
 /// The projection of a model; `None` if the options leave it no partition.
 fn projection<M: Model>(
     pool: &PgPool,
-    log: &SharedLog,
+    log: &Source,
     progress: &Arc<Progress>,
     options: &Options,
 ) -> Option<Projection> {
@@ -114,7 +114,7 @@ fn projection<M: Model>(
 
 async fn keep<M: Model>(
     pool: PgPool,
-    log: SharedLog,
+    log: Source,
     progress: Arc<Progress>,
     mut options: Options,
     cancel: CancellationToken,
@@ -149,7 +149,7 @@ async fn keep<M: Model>(
         let consumer = Consumer::new(
             M::CONSUMER,
             pool.clone(),
-            log.feed(),
+            log.feed(M::CONSUMER),
             handler,
             options.clone(),
         )

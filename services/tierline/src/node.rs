@@ -10,7 +10,10 @@ use std::time::Duration;
 use anyhow::Context;
 use jiff::Timestamp;
 use sqlx::PgPool;
-use tierline_bus::{Consumer, Membership, Options, Progress, SharedLog, TIER_EVALUATOR, Waiter};
+use tierline_bus::jetstream::{JetStream, JetStreamLog, NatsSettings, Publisher};
+use tierline_bus::{
+    Consumer, Membership, Options, Progress, RELAY, SharedLog, Source, TIER_EVALUATOR, Waiter,
+};
 use tierline_enrollment::{ENROLLMENT_EXPIRER, Expirer};
 use tierline_eventstore::{
     Codec, EventStore, Heads, LogReader, Migrations, Runner, Sequencer, StoreOptions, maintenance,
@@ -38,6 +41,8 @@ const RECEIPTS_KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
 const UPKEEP: Duration = Duration::from_secs(600);
 /// Pause before a consumer that failed is started again.
 const CONSUMER_PAUSE: Duration = Duration::from_secs(2);
+/// A consumer that was started again and runs for so long has come back.
+const STEADY: Duration = Duration::from_secs(5);
 
 /// Every set of migrations, in the order in which they build on each other.
 const MIGRATIONS: [Migrations; 4] = [
@@ -75,6 +80,8 @@ pub struct NodeOptions {
     pub targets: Targets,
     /// Whose tokens are accepted.
     pub auth: AuthSettings,
+    /// The NATS servers that carry the log; without, consumers read the log itself.
+    pub nats: Option<NatsSettings>,
     /// This process is the only one on its database, and may take over at once what an earlier
     /// one left.
     pub alone: bool,
@@ -88,6 +95,8 @@ pub struct Node {
     pub admin: SocketAddr,
     /// Database connections that it may open at most.
     pub connections: u32,
+    /// The connection to NATS, if it has one.
+    pub bus: Option<JetStream>,
     readiness: Readiness,
     serving: CancellationToken,
     consuming: CancellationToken,
@@ -111,7 +120,8 @@ impl Pools {
     async fn of(&mut self, purpose: Purpose) -> anyhow::Result<PgPool> {
         let most = self.budget.of(purpose).max(1);
         let pool = match purpose {
-            // A heartbeat or a read model that a crash takes back is made again.
+            // A heartbeat, a read model or a note of the relay that a crash takes back is made
+            // again.
             Purpose::Projector | Purpose::Heartbeat => {
                 tierline_eventstore::connect_relaxed(&self.url, most).await
             }
@@ -153,6 +163,7 @@ impl Node {
             grpc: None,
             admin: config.admin_listen,
             connections,
+            bus: None,
             readiness: readiness.clone(),
             serving: CancellationToken::new(),
             consuming: CancellationToken::new(),
@@ -165,6 +176,10 @@ impl Node {
             step: config.shutdown_step,
         };
         node.listen_admin(config, metrics).await?;
+        if let Some(settings) = &options.nats {
+            let name = format!("tierline {targets}");
+            node.bus = Some(JetStream::connect(settings, &name).await?);
+        }
         let store = node.store(&targets, config, &mut pools).await?;
         let heads = node.sequence(&targets, &store, &mut pools).await?;
         let progress = Arc::new(Progress::default());
@@ -265,7 +280,19 @@ impl Node {
             return Ok(());
         }
         let reader = LogReader::new(pools.of(Purpose::Feeds).await?);
-        let log = SharedLog::new(reader, heads);
+        let shared = SharedLog::new(reader, heads);
+        if let Some(bus) = self.bus.clone().filter(|_| targets.has(Target::Relay)) {
+            let pool = pools.of(Purpose::Relay).await?;
+            let (log, options) = (shared.clone(), options.clone());
+            self.keep(RELAY.name, move |stop| {
+                let publisher = Publisher::new(bus.clone());
+                Consumer::new(RELAY, pool.clone(), log.feed(), publisher, options.clone()).run(stop)
+            });
+        }
+        let log = match &self.bus {
+            Some(bus) => Source::JetStream(Box::new(JetStreamLog::new(bus.clone(), shared))),
+            None => Source::Log(shared),
+        };
         if targets.has(Target::TierEvaluator) {
             let pool = pools.of(Purpose::Evaluator).await?;
             let (store, log) = (store.clone(), log.clone());
@@ -275,7 +302,7 @@ impl Node {
                 Consumer::new(
                     TIER_EVALUATOR,
                     pool.clone(),
-                    log.feed(),
+                    log.feed(TIER_EVALUATOR),
                     evaluator,
                     options.clone(),
                 )
@@ -293,7 +320,7 @@ impl Node {
                 Consumer::new(
                     ENROLLMENT_EXPIRER,
                     pool.clone(),
-                    log.feed(),
+                    log.feed(ENROLLMENT_EXPIRER),
                     expirer,
                     options.clone(),
                 )
@@ -321,7 +348,8 @@ impl Node {
         Ok(())
     }
 
-    /// Runs a consumer, and again after it failed: what it lost is in the database.
+    /// Runs a consumer, and again after it failed: what it lost is in the database. The process is
+    /// not ready while one of its consumers stands still.
     fn keep<F, E>(
         &mut self,
         name: &'static str,
@@ -331,15 +359,22 @@ impl Node {
         E: std::error::Error + Send + 'static,
     {
         let stop = self.consuming.clone();
+        let check = self.readiness.check(name);
+        check.ready();
         self.consumers.spawn(async move {
             while !stop.is_cancelled() {
-                match run(stop.clone()).await {
-                    Ok(()) => return,
-                    Err(error) => {
-                        let error: &dyn std::error::Error = &error;
-                        tracing::error!(consumer = name, error, "{name} stopped: {error}");
+                let running = run(stop.clone());
+                tokio::pin!(running);
+                let ended = match tokio::time::timeout(STEADY, &mut running).await {
+                    Ok(ended) => ended,
+                    Err(_) => {
+                        check.ready();
+                        running.await
                     }
-                }
+                };
+                let Err(error) = ended else { return };
+                check.not_ready(error.to_string());
+                tell(name, &error);
                 tokio::select! {
                     () = stop.cancelled() => {}
                     () = tokio::time::sleep(CONSUMER_PAUSE) => {}
@@ -477,6 +512,10 @@ impl Node {
             .run(shutdown.at_once())
             .await
     }
+}
+
+fn tell(consumer: &str, error: &(dyn std::error::Error + 'static)) {
+    tracing::error!(consumer, error, "{consumer} stopped: {error}");
 }
 
 async fn ping(pool: &PgPool) -> Result<(), String> {

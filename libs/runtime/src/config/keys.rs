@@ -58,7 +58,7 @@ const fn key(name: &'static str, default: Option<&'static str>, meaning: &'stati
 }
 
 /// All keys, in the order in which they are printed.
-pub const KEYS: [Key; 17] = [
+pub const KEYS: [Key; 20] = [
     Key {
         absent: "/var/lib/tierline for root, else ~/.local/share/tierline",
         ..key(
@@ -105,6 +105,30 @@ pub const KEYS: [Key; 17] = [
             "Folder of `initdb` and `postgres` for `tierline up`.",
         )
     },
+    Key {
+        absent: "`tierline up` starts a nats-server of its own if there is one on the PATH; else \
+                 consumers read the log itself",
+        secret: true,
+        ..key(
+            "nats_url",
+            None,
+            "NATS servers with JetStream: nats://user:password@host:4222, several with commas; \
+             also read from NATS_URL.",
+        )
+    },
+    Key {
+        absent: "user and password of the URL, if it has any",
+        ..key(
+            "nats_credentials",
+            None,
+            "File with the credentials of a NATS user (JWT and seed).",
+        )
+    },
+    key(
+        "nats_replicas",
+        Some("1"),
+        "Copies of each stream: 3 on a cluster of three servers.",
+    ),
     key(
         "command_connections",
         Some("8"),

@@ -77,6 +77,12 @@ pub struct Config {
     pub admin_listen: SocketAddr,
     /// The database, unless the embedded one is meant.
     pub database_url: Option<Secret>,
+    /// The NATS servers, if there are any.
+    pub nats_url: Option<Secret>,
+    /// Credentials of a NATS user.
+    pub nats_credentials: Option<PathBuf>,
+    /// Copies of each stream.
+    pub nats_replicas: u8,
     /// Where the programs of PostgreSQL are.
     pub postgres_bin: Option<PathBuf>,
     /// Sizes of the connection pools.
@@ -192,6 +198,8 @@ impl Reader {
         let request = self.parse("request_timeout_seconds", |text| number(text, 1, 3600));
         let shutdown = self.parse("shutdown_seconds", |text| number(text, 1, 3600));
         let database_url = self.parse_if_set("database_url", database_url);
+        let nats_url = self.parse_if_set("nats_url", nats_url);
+        let nats_replicas = self.parse("nats_replicas", |text| number(text, 1, 5));
         let shown = KEYS
             .iter()
             .map(|key| self.shown(key, data_dir.as_ref()))
@@ -202,6 +210,9 @@ impl Reader {
             listen: listen?,
             admin_listen: admin_listen?,
             database_url,
+            nats_url,
+            nats_credentials: self.parse_if_set("nats_credentials", path),
+            nats_replicas: u8::try_from(nats_replicas?).unwrap_or(1),
             postgres_bin: self.parse_if_set("postgres_bin", path),
             pools: PoolSizes {
                 commands: commands?,
@@ -345,6 +356,18 @@ fn database_url(text: &str) -> Result<Secret, String> {
         return Ok(Secret(text.to_owned()));
     }
     Err("must begin with postgres:// or postgresql://".to_owned())
+}
+
+fn nats_url(text: &str) -> Result<Secret, String> {
+    let known = |url: &str| {
+        ["nats://", "tls://"]
+            .iter()
+            .any(|scheme| url.len() > scheme.len() && url.starts_with(scheme))
+    };
+    if text.split(',').all(|url| known(url.trim())) {
+        return Ok(Secret(text.to_owned()));
+    }
+    Err("write nats://host:4222 or tls://host:4222, several with commas".to_owned())
 }
 
 #[cfg(test)]

@@ -34,6 +34,10 @@ impl Inputs {
     }
 }
 
+/// Variables that other programs use for the same thing. Ours win. `DATABASE_URL` is not among them:
+/// it often means a database of something else, which must not get our tables.
+const ALIASES: [(&str, &str); 1] = [("NATS_URL", "nats_url")];
+
 /// Where a value came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
@@ -134,6 +138,17 @@ impl Layers<'_> {
     }
 
     fn environment(&mut self, environment: &BTreeMap<String, String>) {
+        for (alias, name) in ALIASES {
+            let Some(value) = environment.get(alias) else {
+                continue;
+            };
+            self.layer(
+                vec![(name.to_owned(), value.clone())],
+                |_| Source::Variable(alias.to_owned()),
+                |_| alias.to_owned(),
+                "the environment",
+            );
+        }
         let entries = environment
             .iter()
             .filter(|(name, _)| name.starts_with(PREFIX) && !is_foreign(name, environment))

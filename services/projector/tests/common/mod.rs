@@ -9,7 +9,7 @@ use std::time::Duration;
 use jiff::civil::Date;
 use serde_json::json;
 use sqlx::PgPool;
-use tierline_bus::{Checkpoints, Options, Progress, SharedLog};
+use tierline_bus::{Checkpoints, Options, Progress, SharedLog, Source};
 use tierline_domain::enrollment::{Enrolled, EnrollmentEvent};
 use tierline_domain::ids::{EnrollmentId, OrgId, PartnerId, ProgramId, StreamId, TierId, TrackId};
 use tierline_domain::partner::{
@@ -178,7 +178,7 @@ impl World {
             ..Options::default()
         };
         let log = SharedLog::new(LogReader::new(self.pool.clone()), None);
-        tierline_projector::consumers(&self.pool, &log, &progress, &options)
+        tierline_projector::consumers(&self.pool, &Source::Log(log.clone()), &progress, &options)
             .into_iter()
             .map(|projection| {
                 let cancel = cancel.clone();

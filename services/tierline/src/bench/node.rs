@@ -109,6 +109,7 @@ impl Running {
             database_url: database.url.clone(),
             targets: config.target.clone(),
             auth: access.issuer.settings(),
+            nats: None,
             alone: true,
         };
         let node = Node::start(&config, options).await?;

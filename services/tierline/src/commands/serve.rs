@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::Context;
+use tierline_bus::jetstream::NatsSettings;
 use tierline_rpc::auth::{AuthSettings, DEFAULT_MAX_LIFETIME};
 use tierline_runtime::config::Config;
 use tierline_runtime::shutdown::{Ended, Shutdown};
@@ -32,12 +33,13 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
         database_url,
         targets: config.target.clone(),
         auth,
+        nats: nats(&config),
         alone: false,
     };
     let node = Node::start(&config, options).await?;
     tracing::info!(
         targets = %config.target, connections = node.connections, admin = %node.admin,
-        grpc = node.grpc.map(|address| address.to_string()), "serving"
+        grpc = node.grpc.map(|address| address.to_string()), nats = node.bus.is_some(), "serving"
     );
     shutdown.token().cancelled().await;
     let ended = node.stop(&shutdown).await;
@@ -45,6 +47,15 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
+    })
+}
+
+/// The NATS servers of the configuration.
+pub(crate) fn nats(config: &Config) -> Option<NatsSettings> {
+    Some(NatsSettings {
+        url: config.nats_url.as_ref()?.expose().to_owned(),
+        credentials: config.nats_credentials.clone(),
+        replicas: config.nats_replicas,
     })
 }
 

@@ -5,9 +5,11 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
+use tierline_bus::jetstream::{JetStream, NatsSettings};
 use tierline_rpc::auth::LocalIssuer;
 use tierline_runtime::config::Config;
 use tierline_runtime::data_dir::{DataDir, LockedDataDir};
+use tierline_runtime::nats::{self, EmbeddedNats, NatsOptions};
 use tierline_runtime::postgres::{EmbeddedPostgres, PostgresOptions};
 use tierline_runtime::shutdown::{Ended, Shutdown};
 use tierline_runtime::targets::Targets;
@@ -30,13 +32,30 @@ pub struct UpArgs {
     flags: ConfigFlags,
 }
 
+/// The servers that were started for this process.
+#[derive(Clone, Copy)]
+struct Servers<'a> {
+    postgres: Option<&'a EmbeddedPostgres>,
+    nats: Option<&'a EmbeddedNats>,
+}
+
 pub async fn run(args: UpArgs, globals: &Globals) -> anyhow::Result<ExitCode> {
     let config = args.flags.load()?;
     tierline_telemetry::init_log(&config.log_level, config.log_format)?;
     let shutdown = Shutdown::on_signals().context("signals cannot be listened for")?;
     let data = DataDir::open(&config.data_dir)?.lock()?;
     let postgres = start_postgres(&config, &data).await?;
-    let outcome = run_node(&args, &config, &data, postgres.as_ref(), &shutdown, globals).await;
+    let nats = start_nats(&config, &data).await;
+    let servers = Servers {
+        postgres: postgres.as_ref(),
+        nats: nats.as_ref(),
+    };
+    let outcome = run_node(&args, &config, &data, servers, &shutdown, globals).await;
+    if let Some(nats) = nats
+        && let Err(error) = nats.stop(config.shutdown_step).await
+    {
+        tracing::warn!(%error, "nats-server did not stop: {error}");
+    }
     if let Some(postgres) = postgres {
         postgres
             .stop(config.shutdown_step)
@@ -73,14 +92,32 @@ async fn start_postgres(
     Ok(Some(postgres))
 }
 
+/// A nats-server of our own, unless one is configured or there is no such program. Without it
+/// everything works too, so that a server that does not start is no reason to stop.
+async fn start_nats(config: &Config, data: &LockedDataDir) -> Option<EmbeddedNats> {
+    if config.nats_url.is_some() || nats::find().is_none() {
+        return None;
+    }
+    let folder = data.path().join("nats");
+    match EmbeddedNats::start(&folder, &NatsOptions::default()).await {
+        Ok(server) => Some(server),
+        Err(error) => {
+            let error: &dyn std::error::Error = &error;
+            tracing::warn!(error, "events come from the log itself: {error}");
+            None
+        }
+    }
+}
+
 async fn run_node(
     args: &UpArgs,
     config: &Config,
     data: &LockedDataDir,
-    postgres: Option<&EmbeddedPostgres>,
+    servers: Servers<'_>,
     shutdown: &Shutdown,
     globals: &Globals,
 ) -> anyhow::Result<Ended> {
+    let Servers { postgres, nats } = servers;
     let database_url = match (&config.database_url, postgres) {
         (Some(url), _) => url.expose().to_owned(),
         (None, Some(postgres)) => postgres.url(),
@@ -92,12 +129,20 @@ async fn run_node(
         database_url,
         targets: Targets::all(),
         auth: issuer.settings(),
+        nats: match nats {
+            Some(server) => Some(NatsSettings {
+                url: server.url(),
+                credentials: None,
+                replicas: 1,
+            }),
+            None => super::serve::nats(config),
+        },
         alone: postgres.is_some(),
     };
     let node = Node::start(config, options).await?;
     let grpc = node.grpc.context("the gRPC services did not start")?;
     local_keys::write_client_file(data, grpc)?;
-    banner(config, data.path(), postgres, &node);
+    banner(config, data.path(), servers, &node);
     if !args.no_demo {
         let mut client = globals.client.clone();
         client.address = Some(format!("http://{grpc}"));
@@ -151,7 +196,27 @@ async fn wait(
     }
 }
 
-fn banner(config: &Config, data: &Path, postgres: Option<&EmbeddedPostgres>, node: &Node) {
+fn events(config: &Config, nats: Option<&EmbeddedNats>, node: &Node) -> String {
+    let version = node.bus.as_ref().map(JetStream::server_version);
+    match (nats, version) {
+        (Some(server), Some(version)) => format!(
+            "JetStream of nats-server {version} from {}, port {}, pid {}",
+            server.program().display(),
+            server.port(),
+            server.pid()
+        ),
+        (None, Some(version)) if !version.is_empty() => {
+            format!("JetStream of the servers of nats_url (nats-server {version})")
+        }
+        (None, Some(_)) => "the log itself, until the servers of nats_url answer".to_owned(),
+        (_, None) if config.nats_url.is_none() => {
+            "the log itself; there is no nats-server on the PATH".to_owned()
+        }
+        (_, None) => "the log itself".to_owned(),
+    }
+}
+
+fn banner(config: &Config, data: &Path, Servers { postgres, nats }: Servers<'_>, node: &Node) {
     let database = match postgres {
         Some(postgres) => format!(
             "PostgreSQL {} from {}, port {}, pid {}",
@@ -177,7 +242,8 @@ fn banner(config: &Config, data: &Path, postgres: Option<&EmbeddedPostgres>, nod
     ));
     output::line(format!("  database    {database}"));
     output::line(format!(
-        "  events      log feed; {} database connections",
+        "  events      {}; {} database connections",
+        events(config, nats, node),
         node.connections
     ));
     output::line(format!("  gRPC        {grpc} (reflection on)"));

@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use sqlx::PgPool;
-use tierline_bus::{Consumer, Options, Progress, SharedLog, TIER_EVALUATOR, Waiter};
+use tierline_bus::{Consumer, Options, Progress, SharedLog, Source, TIER_EVALUATOR, Waiter};
 use tierline_domain::activity::{Deal, DealCommand, DealRecord, DealSource, DealState, RecordDeal};
 use tierline_domain::enrollment::{Enroll, Enrollment, EnrollmentCommand, TrackFacts};
 use tierline_domain::partner::{
@@ -315,7 +315,12 @@ fn run_consumers(pool: &PgPool, store: &EventStore, stop: &CancellationToken) ->
     )
     .reporting_to(Arc::clone(&progress));
     tokio::spawn(consumer.run(stop.clone()));
-    let projections = tierline_projector::consumers(pool, &log, &progress, &Options::default());
+    let projections = tierline_projector::consumers(
+        pool,
+        &Source::Log(log.clone()),
+        &progress,
+        &Options::default(),
+    );
     for projection in projections {
         tokio::spawn(projection.run(stop.clone()));
     }

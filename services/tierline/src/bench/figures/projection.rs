@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::ToSpan as _;
-use tierline_bus::{Checkpoints, Options, Progress, SharedLog};
+use tierline_bus::{Checkpoints, Options, Progress, SharedLog, Source};
 use tierline_domain::Routing;
 use tierline_domain::rules::Outcome;
 use tierline_domain::standing::events::Opened;
@@ -72,7 +72,9 @@ async fn project(world: &World) -> anyhow::Result<f64> {
     let log = SharedLog::new(LogReader::new(pool.clone()), None);
     let mut running = JoinSet::new();
     let begin = Instant::now();
-    for projection in tierline_projector::consumers(&pool, &log, &progress, &options) {
+    for projection in
+        tierline_projector::consumers(&pool, &Source::Log(log.clone()), &progress, &options)
+    {
         if TABLES
             .iter()
             .any(|table| projection.id().name.ends_with(table))
