@@ -299,7 +299,10 @@ mod tests {
 
     fn event(event_type: &str, org: &str, payload: &str) -> LogEvent {
         let id = Uuid::from_u128(7);
-        let metadata = r#"{"actor":"user:ada@acme.example","org_time":"2026-01-01","traceparent":"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}"#;
+        let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        let metadata = format!(
+            r#"{{"actor":"user:ada@acme.example","org_time":"2026-01-01","traceparent":"{parent}"}}"#
+        );
         LogEvent {
             position: 12,
             partition: 3,
@@ -312,10 +315,10 @@ mod tests {
             event_type: event_type.to_owned(),
             event_version: "1.0".to_owned(),
             payload: payload.to_owned(),
-            metadata: metadata.to_owned(),
+            metadata: metadata.clone(),
             event_id: id,
             recorded_at: "2026-03-31T12:00:00.123456Z".parse().unwrap(),
-            leaf_hash: leaf_hash(id, event_type, "1.0", payload, metadata).to_vec(),
+            leaf_hash: leaf_hash(id, event_type, "1.0", payload, &metadata).to_vec(),
         }
     }
 

@@ -10,7 +10,8 @@ use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::FormatTime;
 
 /// Libraries whose own chatter at info helps nobody; a directive of the caller overrides these.
-const QUIET: &str = "sqlx=warn,h2=warn,hyper=warn,tower=warn,tonic=warn,rustls=warn,async_nats=error";
+const QUIET: &str =
+    "sqlx=warn,h2=warn,hyper=warn,tower=warn,tonic=warn,rustls=warn,async_nats=error";
 
 /// How log lines are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

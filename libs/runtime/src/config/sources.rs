@@ -34,8 +34,8 @@ impl Inputs {
     }
 }
 
-/// Variables that other programs use for the same thing. Ours win. `DATABASE_URL` is not among them:
-/// it often means a database of something else, which must not get our tables.
+/// Variables that other programs use for the same thing. Ours win. `DATABASE_URL` is not among
+/// them: it often means a database of something else, which must not get our tables.
 const ALIASES: [(&str, &str); 1] = [("NATS_URL", "nats_url")];
 
 /// Where a value came from.
