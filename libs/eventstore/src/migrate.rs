@@ -138,7 +138,7 @@ impl Migrations {
         .bind(checksum(file))
         .execute(connection)
         .await?;
-        tracing::info!(
+        tracing::debug!(
             owner = self.owner,
             migration = file.name,
             "applied migration {}",

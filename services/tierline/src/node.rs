@@ -69,6 +69,9 @@ pub async fn migrate(pool: &PgPool) -> anyhow::Result<Vec<String>> {
                 .map(|name| format!("{}/{name}", set.owner)),
         );
     }
+    if let Some(last) = applied.last() {
+        tracing::info!("the schema is up to date: {} files, last {last}", applied.len());
+    }
     Ok(applied)
 }
 
