@@ -1,0 +1,59 @@
+//! Processes that die, stand still, or are there twice.
+
+use std::time::Duration;
+
+use rand::seq::IndexedRandom as _;
+use rand::{Rng as _, SeedableRng as _};
+use rand_chacha::ChaCha8Rng;
+
+use super::{Busy, End, Setting};
+use crate::checker::Expect;
+use crate::driver::Load;
+use crate::report::Report;
+use crate::sandbox::{Blueprint, READY};
+use crate::wait;
+
+/// Row 1: any process is killed at any moment; the others go on, and it comes back.
+pub async fn kill(setting: &Setting, report: &mut Report) -> anyhow::Result<End> {
+    let rounds = setting.rounds(5, 50);
+    let mut random = ChaCha8Rng::seed_from_u64(setting.seed);
+    let load = Load::default();
+    let mut busy = Busy::start(Blueprint::default().in_pairs(), load, setting).await?;
+    let names: Vec<String> = busy
+        .sandbox
+        .processes
+        .iter()
+        .map(|process| process.plan.name.clone())
+        .collect();
+    let mut slowest = Duration::ZERO;
+    for round in 1..=rounds {
+        let pause = Duration::from_millis(random.random_range(200..1_500));
+        let down = Duration::from_millis(random.random_range(0..1_500));
+        let Some(name) = names.choose(&mut random) else {
+            break;
+        };
+        wait::last(pause).await;
+        busy.sandbox.process(name)?.kill().await?;
+        report.injected(format!(
+            "round {round}: {name} is killed, and started {} ms later",
+            down.as_millis()
+        ));
+        wait::last(down).await;
+        for process in busy.sandbox.processes.iter_mut() {
+            if process.is_started() {
+                process.ready(READY).await?;
+            }
+        }
+        let process = busy.sandbox.process(name)?;
+        process.start()?;
+        slowest = slowest.max(process.ready(READY).await?);
+        busy.driver.answered(10, Duration::from_secs(20)).await?;
+    }
+    report.checked(format!(
+        "the others stayed ready, and each was ready again within {:.1} s (allowed: {} s)",
+        slowest.as_secs_f64(),
+        READY.as_secs()
+    ));
+    busy.conclude(Expect::default(), report).await?;
+    Ok(End::Passed)
+}
