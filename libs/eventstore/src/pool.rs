@@ -6,18 +6,25 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{PgConnection, PgPool};
-use tokio::time::{Instant, timeout_at};
+use sqlx::pool::PoolConnectionMetadata;
+use sqlx::{Connection as _, PgConnection, PgPool};
+use tokio::time::{Instant, timeout, timeout_at};
 
 /// How long to wait for a free connection before giving up.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Prepared statements kept per connection.
 const STATEMENTS: usize = 256;
 
+/// A connection that nobody has used for this long is asked whether it still lives.
+const RESTED: Duration = Duration::from_secs(1);
+/// How long it may take to answer that.
+const PING_TIMEOUT: Duration = Duration::from_secs(2);
+
 /// Opens a pool of at most `max` connections.
 ///
-/// Connections are not pinged before use (that would double the round trips); a broken one shows
-/// itself at its first statement. Just-in-time compilation is off: it takes tens of milliseconds
+/// Busy connections are not pinged before use (that would double the round trips); a broken one
+/// shows itself at its first statement. One that has rested is: after a restart of the server all of
+/// them are dead, and each would fail one more caller, long after the server is back. Just-in-time compilation is off: it takes tens of milliseconds
 /// for statements that run in two.
 ///
 /// # Errors
@@ -44,11 +51,27 @@ async fn open(url: &str, max: u32, settings: &[(&str, &str)]) -> Result<PgPool, 
     PgPoolOptions::new()
         .max_connections(max)
         .test_before_acquire(false)
+        .before_acquire(|connection, known| Box::pin(lives(connection, known)))
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .idle_timeout(Duration::from_secs(300))
         .max_lifetime(Duration::from_secs(3600))
         .connect_with(options)
         .await
+}
+
+/// An error makes the pool throw the connection away and take another one.
+async fn lives(
+    connection: &mut PgConnection,
+    known: PoolConnectionMetadata,
+) -> Result<bool, sqlx::Error> {
+    if known.idle_for < RESTED {
+        return Ok(true);
+    }
+    let silent = || sqlx::Error::Io(std::io::ErrorKind::TimedOut.into());
+    timeout(PING_TIMEOUT, connection.ping())
+        .await
+        .map_err(|_| silent())??;
+    Ok(true)
 }
 
 /// Why a bounded piece of work gave no result.

@@ -373,7 +373,7 @@ async fn orgs(
         let listed = partners(&clients).await?;
         let created: Vec<String> = sqlx::query_scalar(
             "SELECT substr(aggregate_id, length(org_id) + 2) FROM events
-             WHERE org_id = $1 AND aggregate_type = 'partner' AND sequence = 1",
+             WHERE org_id = $1 AND aggregate_type = 'Partner' AND sequence = 1",
         )
         .bind(&clients.org)
         .fetch_all(&mut *connection)

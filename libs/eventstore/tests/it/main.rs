@@ -8,6 +8,7 @@ mod append;
 mod bulk;
 mod immutable;
 mod library;
+mod pool;
 mod reader;
 mod runner;
 mod sequencer;
