@@ -12,7 +12,7 @@ use tierline_proto::query::v1::ListPartnersRequest;
 use tierline_proto::query::v1::partner_query_service_client::PartnerQueryServiceClient;
 use tonic::Code;
 
-use crate::driver::{Call, Clients, Entry, Outcome};
+use crate::driver::{Clients, Entry, Outcome};
 use crate::report::Report;
 use crate::sandbox::Sandbox;
 
@@ -182,10 +182,32 @@ async fn commands(
          are once and {never} not at all"
     );
     if expect.lost_tail {
-        text.push_str(&format!("; {lost} acknowledged ones were lost with the tail"));
+        text.push_str(&format!(
+            "; {lost} acknowledged ones were lost with the tail"
+        ));
     }
     report.checked(text);
     Ok(())
+}
+
+/// Commands of which the caller was told nothing although they were carried out.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn carried_out_in_silence(
+    sandbox: &Sandbox,
+    entries: &[Entry],
+) -> anyhow::Result<Vec<String>> {
+    let mut connection = sandbox.postgres.connect().await?;
+    let open = |entry: &&Entry| matches!(entry.outcome, Outcome::Unknown | Outcome::Open);
+    let open: Vec<&Entry> = entries.iter().filter(open).collect();
+    let ids: Vec<&str> = open.iter().map(|one| one.call.request_id()).collect();
+    let traces = traces(&mut connection, &ids).await?;
+    let silent = open
+        .iter()
+        .filter(|entry| traces.contains_key(entry.call.request_id()));
+    let name = |entry: &&Entry| format!("{} {}", entry.call.name(), entry.call.request_id());
+    Ok(silent.map(name).collect())
 }
 
 /// Fails with the first row of a query that must find none.
@@ -434,11 +456,7 @@ async fn partners(clients: &Clients) -> anyhow::Result<BTreeSet<String>> {
 }
 
 /// Commands that are sent again under their id are answered as the first time.
-async fn replays(
-    sandbox: &Sandbox,
-    entries: &[Entry],
-    report: &mut Report,
-) -> anyhow::Result<()> {
+async fn replays(sandbox: &Sandbox, entries: &[Entry], report: &mut Report) -> anyhow::Result<()> {
     let clients: BTreeMap<String, Clients> = sandbox
         .all_clients()?
         .into_iter()
@@ -462,7 +480,7 @@ async fn replays(
             .await
             .with_context(|| format!("{} was sent again", entry.call.name()))?;
         ensure!(
-            same(&entry.call, &answer, response),
+            answer == **response,
             "{} {} was answered otherwise the second time",
             entry.call.name(),
             entry.call.request_id()
@@ -473,9 +491,4 @@ async fn replays(
         chosen.len()
     ));
     Ok(())
-}
-
-/// Encoded answers, byte for byte: they come from a receipt.
-fn same(_call: &Call, answer: &[u8], response: &[u8]) -> bool {
-    answer == response
 }

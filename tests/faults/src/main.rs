@@ -54,7 +54,11 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     if arguments.list {
         for row in ROWS {
-            let when = if row.short { "every CI run" } else { "on demand" };
+            let when = if row.short {
+                "every CI run"
+            } else {
+                "on demand"
+            };
             line(&format!("{:>3}  {} ({when})", row.number, row.name));
         }
         return ExitCode::SUCCESS;

@@ -178,7 +178,9 @@ async fn connection(client: TcpStream, state: Arc<State>) {
     let (mut from_server, mut to_server) = server.into_split();
     let reset = {
         let up = flow(&mut from_client, &mut to_server, &state, |toxics| toxics.up);
-        let down = flow(&mut from_server, &mut to_client, &state, |toxics| toxics.down);
+        let down = flow(&mut from_server, &mut to_client, &state, |toxics| {
+            toxics.down
+        });
         tokio::select! {
             // One side may end its direction and still listen; the other direction goes on.
             (up, down) = async { tokio::join!(up, down) } => up || down,
@@ -237,7 +239,9 @@ async fn flow(
         }
         let begin = Instant::now();
         sleep(now.latency).await;
-        let left = now.limit.map_or(u64::MAX, |limit| limit.saturating_sub(carried));
+        let left = now
+            .limit
+            .map_or(u64::MAX, |limit| limit.saturating_sub(carried));
         let piece = &buffer[..count.min(usize::try_from(left).unwrap_or(usize::MAX))];
         if to.write_all(piece).await.is_err() {
             return true;
@@ -288,7 +292,10 @@ mod tests {
 
     async fn hears(client: &mut TcpStream, text: &str) {
         let mut heard = vec![0; text.len()];
-        timeout(SOON, client.read_exact(&mut heard)).await.unwrap().unwrap();
+        timeout(SOON, client.read_exact(&mut heard))
+            .await
+            .unwrap()
+            .unwrap();
         assert_eq!(heard, text.as_bytes());
     }
 
@@ -311,7 +318,10 @@ mod tests {
         hears(&mut client, "hello").await;
         client.shutdown().await.unwrap();
         let mut rest = Vec::new();
-        timeout(SOON, client.read_to_end(&mut rest)).await.unwrap().unwrap();
+        timeout(SOON, client.read_to_end(&mut rest))
+            .await
+            .unwrap()
+            .unwrap();
         assert!(rest.is_empty());
         assert_eq!(proxy.accepted(), 1);
     }
@@ -321,7 +331,10 @@ mod tests {
         let (proxy, mut client) = echo().await;
         says(&mut client, "before").await;
         hears(&mut client, "before").await;
-        proxy.set(Toxics::both(Way { cut: true, ..Way::default() }));
+        proxy.set(Toxics::both(Way {
+            cut: true,
+            ..Way::default()
+        }));
         says(&mut client, "during").await;
         hears_nothing(&mut client).await;
         proxy.heal();
@@ -331,8 +344,14 @@ mod tests {
     #[tokio::test]
     async fn a_half_open_connection_takes_and_never_answers() {
         let (proxy, mut client) = echo().await;
-        let down = Way { swallow: true, ..Way::default() };
-        proxy.set(Toxics { down, ..Toxics::default() });
+        let down = Way {
+            swallow: true,
+            ..Way::default()
+        };
+        proxy.set(Toxics {
+            down,
+            ..Toxics::default()
+        });
         says(&mut client, "lost").await;
         hears_nothing(&mut client).await;
         proxy.heal();
@@ -344,24 +363,44 @@ mod tests {
     async fn latency_and_rate_take_their_time() {
         let (proxy, mut client) = echo().await;
         let latency = Duration::from_millis(60);
-        proxy.set(Toxics::both(Way { latency, ..Way::default() }));
+        proxy.set(Toxics::both(Way {
+            latency,
+            ..Way::default()
+        }));
         let begin = Instant::now();
         says(&mut client, "slow").await;
         hears(&mut client, "slow").await;
         assert!(begin.elapsed() >= latency * 2, "{:?}", begin.elapsed());
-        let up = Way { rate: Some(1_000), slice: Some(50), ..Way::default() };
-        proxy.set(Toxics { up, ..Toxics::default() });
+        let up = Way {
+            rate: Some(1_000),
+            slice: Some(50),
+            ..Way::default()
+        };
+        proxy.set(Toxics {
+            up,
+            ..Toxics::default()
+        });
         let (begin, text) = (Instant::now(), "x".repeat(300));
         says(&mut client, &text).await;
         hears(&mut client, &text).await;
-        assert!(begin.elapsed() >= Duration::from_millis(200), "{:?}", begin.elapsed());
+        assert!(
+            begin.elapsed() >= Duration::from_millis(200),
+            "{:?}",
+            begin.elapsed()
+        );
     }
 
     #[tokio::test]
     async fn a_limit_ends_the_connection_with_the_byte_it_names() {
         let (proxy, mut client) = echo().await;
-        let down = Way { limit: Some(3), ..Way::default() };
-        proxy.set(Toxics { down, ..Toxics::default() });
+        let down = Way {
+            limit: Some(3),
+            ..Way::default()
+        };
+        proxy.set(Toxics {
+            down,
+            ..Toxics::default()
+        });
         says(&mut client, "abcdef").await;
         hears(&mut client, "abc").await;
         is_reset(&mut client).await;
@@ -374,21 +413,31 @@ mod tests {
         hears(&mut client, "x").await;
         proxy.reset();
         is_reset(&mut client).await;
-        proxy.set(Toxics { refuse: true, ..Toxics::default() });
-        let mut refused = TcpStream::connect(("127.0.0.1", proxy.port())).await.unwrap();
+        proxy.set(Toxics {
+            refuse: true,
+            ..Toxics::default()
+        });
+        let mut refused = TcpStream::connect(("127.0.0.1", proxy.port()))
+            .await
+            .unwrap();
         is_reset(&mut refused).await;
     }
 
     #[tokio::test]
     async fn slices_arrive_whole_and_a_switch_leads_elsewhere() {
         let (proxy, mut client) = echo().await;
-        proxy.set(Toxics::both(Way { slice: Some(2), ..Way::default() }));
+        proxy.set(Toxics::both(Way {
+            slice: Some(2),
+            ..Way::default()
+        }));
         says(&mut client, "sliced bread").await;
         hears(&mut client, "sliced bread").await;
         let other = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         proxy.switch_to(other.local_addr().unwrap().port());
         is_reset(&mut client).await;
-        let _moved = TcpStream::connect(("127.0.0.1", proxy.port())).await.unwrap();
+        let _moved = TcpStream::connect(("127.0.0.1", proxy.port()))
+            .await
+            .unwrap();
         timeout(SOON, other.accept()).await.unwrap().unwrap();
     }
 }

@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Code, Status};
 use uuid::Uuid;
 
-pub use call::{Call, Clients, connection};
+pub use call::{Call, Clients, Connection, connection, create, register, story, tag};
 pub use history::{Entry, History, Outcome};
 
 /// Pause before a call is sent again.
@@ -149,7 +149,7 @@ impl Caller {
     /// A partner with all that happens to it.
     async fn tell(&mut self, org: usize, id: &str) {
         let deals = self.random.random_range(1..4);
-        for call in call::story(id, deals) {
+        for call in story(id, deals) {
             self.ticks.lock().await.tick().await;
             if self.ending.is_cancelled() || !self.carry_out(org, call).await {
                 return;
@@ -200,6 +200,32 @@ impl Caller {
     }
 }
 
+/// Sends calls all at the same moment, each once, and tells what came of them.
+pub async fn burst(calls: Vec<(Clients, Call)>) -> Vec<Entry> {
+    let deadline = Load::default().deadline;
+    let sent = calls.into_iter().map(async |(clients, mut call)| {
+        if call.request_id().is_empty() {
+            call.set_request_id(&Uuid::new_v4().to_string());
+        }
+        let sent = Instant::now();
+        let outcome = match clients.send(&call, deadline).await {
+            Ok(response) => Outcome::Done(response),
+            Err(status) if Said::of(&status) == Said::Unknown => Outcome::Unknown,
+            Err(status) => Outcome::Refused(status),
+        };
+        Entry {
+            org: clients.org,
+            call,
+            unknowns: 0,
+            not_done: 0,
+            outcome,
+            sent,
+            closed: Some(Instant::now()),
+        }
+    });
+    futures::future::join_all(sent).await
+}
+
 /// What a failed call says about its command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Said {
@@ -236,7 +262,10 @@ mod tests {
         let said = |status: &Status| Said::of(status);
         let own = tierline_rpc::status::unavailable("UNAVAILABLE", "try again");
         assert_eq!(said(&own), Said::NotDone);
-        assert_eq!(said(&Status::unavailable("connection reset")), Said::Unknown);
+        assert_eq!(
+            said(&Status::unavailable("connection reset")),
+            Said::Unknown
+        );
         let open = tierline_rpc::status::unknown_outcome("id");
         assert_eq!(said(&open), Said::Unknown);
         assert_eq!(said(&Status::invalid_argument("no")), Said::Refused);

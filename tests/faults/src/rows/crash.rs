@@ -6,11 +6,11 @@ use rand::seq::IndexedRandom as _;
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
-use super::{Busy, End, Setting};
+use super::{Busy, End, Setting, TAKEOVER};
 use crate::checker::Expect;
 use crate::driver::Load;
 use crate::report::Report;
-use crate::sandbox::{Blueprint, READY};
+use crate::sandbox::{Blueprint, READY, Sandbox};
 use crate::wait;
 
 /// Row 1: any process is killed at any moment; the others go on, and it comes back.
@@ -39,6 +39,14 @@ pub async fn kill(setting: &Setting, report: &mut Report) -> anyhow::Result<End>
             down.as_millis()
         ));
         wait::last(down).await;
+        if follows_the_log(name) && random.random_bool(0.5) {
+            let took = took_over(&busy.sandbox).await?;
+            report.checked(format!(
+                "its share was taken over after {:.1} s (allowed: {} s)",
+                took.as_secs_f64(),
+                TAKEOVER.as_secs()
+            ));
+        }
         for process in busy.sandbox.processes.iter_mut() {
             if process.is_started() {
                 process.ready(READY).await?;
@@ -56,4 +64,31 @@ pub async fn kill(setting: &Setting, report: &mut Report) -> anyhow::Result<End>
     ));
     busy.conclude(Expect::default(), report).await?;
     Ok(End::Passed)
+}
+
+fn follows_the_log(name: &str) -> bool {
+    name.starts_with("evaluator") || name.starts_with("projector")
+}
+
+/// Waits until everything that is in the log now is applied by every consumer, and tells how long
+/// that took.
+///
+/// # Errors
+/// When it takes longer than a takeover may.
+pub async fn took_over(sandbox: &Sandbox) -> anyhow::Result<Duration> {
+    let mut connection = sandbox.postgres.connect().await?;
+    let heads: Vec<i64> = sqlx::query_scalar("SELECT heads FROM sequencer")
+        .fetch_one(&mut connection)
+        .await?;
+    let what = "everybody has applied what was in the log when a process died";
+    wait::until(TAKEOVER, what, async || {
+        let behind: Result<i64, sqlx::Error> = sqlx::query_scalar(
+            "SELECT count(*) FROM bus.checkpoints WHERE number < ($1::bigint[])[partition + 1]",
+        )
+        .bind(&heads)
+        .fetch_one(&mut connection)
+        .await;
+        behind.is_ok_and(|behind| behind == 0)
+    })
+    .await
 }

@@ -1,7 +1,14 @@
 //! The rows of the table of faults.
 
+mod client;
+mod clock;
 mod crash;
+mod crowded;
+mod disk;
+mod failover;
+mod frozen;
 mod outage;
+mod poison;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -35,8 +42,7 @@ pub struct Setting {
 impl Setting {
     /// Rounds of a row that repeats a fault: as asked for, or few in the short form.
     pub fn rounds(&self, short: u32, long: u32) -> u32 {
-        self.rounds
-            .unwrap_or(if self.short { short } else { long })
+        self.rounds.unwrap_or(if self.short { short } else { long })
     }
 }
 
@@ -76,8 +82,73 @@ macro_rules! row {
 /// All rows that there are.
 pub const ROWS: &[Row] = &[
     row!(1, true, "kill -9 of any process under load", crash::kill),
+    row!(
+        2,
+        true,
+        "a consumer stands still past its lease",
+        frozen::consumer
+    ),
+    row!(3, true, "the sequencer stands still", frozen::sequencer),
+    row!(4, true, "two sequencers at once", frozen::two_sequencers),
     row!(6, true, "PostgreSQL restarts", outage::restart),
     row!(7, true, "PostgreSQL crashes", outage::crash),
+    row!(8, true, "the disk refuses to flush", outage::fsync),
+    row!(9, true, "commits hang", outage::hanging_commit),
+    row!(10, false, "failover without loss", failover::nothing_lost),
+    row!(
+        11,
+        false,
+        "failover that loses the tail",
+        failover::lost_tail
+    ),
+    row!(13, false, "restore to an earlier point", failover::restore),
+    row!(
+        14,
+        false,
+        "backup under load, restored elsewhere",
+        failover::backup
+    ),
+    row!(15, true, "connections are exhausted", crowded::connections),
+    row!(16, false, "a table is locked", crowded::locked_table),
+    row!(
+        17,
+        false,
+        "many writers on one partner",
+        crowded::hot_partner
+    ),
+    row!(
+        19,
+        true,
+        "a transaction stays open",
+        crowded::long_transaction
+    ),
+    row!(20, false, "the disk of the data is full", disk::data),
+    row!(
+        21,
+        false,
+        "the disk of the write-ahead log is full",
+        disk::wal
+    ),
+    row!(
+        24,
+        false,
+        "the clock of the processes jumps",
+        clock::processes
+    ),
+    row!(
+        25,
+        false,
+        "the clock of the database jumps",
+        clock::database
+    ),
+    row!(33, true, "an event that cannot be applied", poison::event),
+    row!(
+        39,
+        false,
+        "clients that are gone or do not read",
+        client::half_open
+    ),
+    row!(43, true, "shutdown under load", client::shutdown),
 ];
 
 /// A sandbox with a load on it.
@@ -111,6 +182,23 @@ impl Busy {
             load,
             begin: Instant::now(),
         })
+    }
+
+    /// Waits until commands are carried out again after something was mended.
+    ///
+    /// # Errors
+    /// When they are not in time.
+    pub async fn back(&mut self, what: &str, report: &mut Report) -> anyhow::Result<()> {
+        // Not only a call that was under way, but one of each caller.
+        let callers = self.load.callers as usize;
+        let took = self.driver.answered(callers, BACK).await?;
+        self.sandbox.all_ready().await?;
+        report.checked(format!(
+            "commands are carried out again {:.1} s after {what} (allowed: {} s)",
+            took.as_secs_f64(),
+            BACK.as_secs()
+        ));
+        Ok(())
     }
 
     /// Ends the load and checks the invariants.

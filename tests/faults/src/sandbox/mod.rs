@@ -156,7 +156,36 @@ impl Sandbox {
             true => Some(Proxy::to_port(postgres.port).await?),
             false => None,
         };
-        let mut sandbox = Self {
+        let mut sandbox = Self::with(postgres, proxy, folder, logs)?;
+        sandbox.start_all(blueprint.plans).await?;
+        for org in ORGS {
+            sandbox.found(org).await?;
+        }
+        sandbox.settled().await?;
+        Ok(sandbox)
+    }
+
+    /// Starts one process per part over a server that has the orgs already.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub async fn over(mut postgres: Postgres, logs: &Path) -> anyhow::Result<Self> {
+        let folder = tempfile::Builder::new()
+            .prefix("tierline-faults-")
+            .tempdir()?;
+        postgres.start().await?;
+        let mut sandbox = Self::with(postgres, None, folder, logs)?;
+        sandbox.start_all(Blueprint::default().plans).await?;
+        Ok(sandbox)
+    }
+
+    fn with(
+        postgres: Postgres,
+        proxy: Option<Proxy>,
+        folder: TempDir,
+        logs: &Path,
+    ) -> anyhow::Result<Self> {
+        let sandbox = Self {
             processes: Vec::new(),
             proxy,
             postgres,
@@ -166,15 +195,15 @@ impl Sandbox {
             issuer: LocalIssuer::generate("faults", "tierline-local", "tierline"),
         };
         std::fs::write(sandbox.jwks(), sandbox.issuer.jwks())?;
-        for plan in blueprint.plans {
-            sandbox.add(plan)?.start()?;
-        }
-        sandbox.all_ready().await?;
-        for org in ORGS {
-            sandbox.found(org).await?;
-        }
-        sandbox.settled().await?;
         Ok(sandbox)
+    }
+
+    async fn start_all(&mut self, plans: Vec<Plan>) -> anyhow::Result<()> {
+        for plan in plans {
+            self.add(plan)?.start()?;
+        }
+        self.all_ready().await?;
+        Ok(())
     }
 
     fn jwks(&self) -> PathBuf {
@@ -241,7 +270,12 @@ impl Sandbox {
     /// # Errors
     /// When it cannot be signed.
     pub fn token(&self, org: &str) -> anyhow::Result<String> {
-        let roles = [Role::Admin, Role::Operator, Role::Integration, Role::Auditor];
+        let roles = [
+            Role::Admin,
+            Role::Operator,
+            Role::Integration,
+            Role::Auditor,
+        ];
         let request = TokenRequest::new("faults", org, roles);
         Ok(self.issuer.token(&request, LIFETIME)?)
     }
@@ -344,7 +378,10 @@ impl Sandbox {
             .args(arguments)
             .env("TIERLINE_DATABASE_URL", self.postgres.url())
             .env("TIERLINE_DATA_DIR", self.folder.path().join("client"))
-            .env("TIERLINE_ADDRESS", format!("http://127.0.0.1:{}", self.port("query")))
+            .env(
+                "TIERLINE_ADDRESS",
+                format!("http://127.0.0.1:{}", self.port("query")),
+            )
             .env("TIERLINE_TOKEN", self.token(org)?)
             .env_remove("TIERLINE_ORG")
             .env_remove("TIERLINE_CONFIG")
@@ -355,11 +392,6 @@ impl Sandbox {
             .await
             .with_context(|| format!("tierline {} does not end", arguments.join(" ")))?
             .context("tierline cannot be run")
-    }
-
-    /// A process of another kind of thing needs the binary too.
-    pub fn binary(&self) -> &Path {
-        &self.binary
     }
 }
 

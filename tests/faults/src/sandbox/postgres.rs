@@ -118,7 +118,13 @@ impl Postgres {
             arguments.push(format!("--waldir={}", wal.display()));
         }
         arguments.extend(
-            ["--encoding=UTF8", "--locale=C", "--auth=password", "--no-sync"].map(str::to_owned),
+            [
+                "--encoding=UTF8",
+                "--locale=C",
+                "--auth=password",
+                "--no-sync",
+            ]
+            .map(str::to_owned),
         );
         server.program("initdb", &arguments).await?;
         // Copies for standbys and backups come over the replication protocol.
@@ -250,10 +256,9 @@ impl Postgres {
                 return Some(Err(status));
             }
             let url = self.url_of("postgres");
-            let answer = tokio::time::timeout(
-                Duration::from_secs(2),
-                async move { PgConnection::connect(&url).await },
-            );
+            let answer = tokio::time::timeout(Duration::from_secs(2), async move {
+                PgConnection::connect(&url).await
+            });
             answer.await.ok()?.ok().map(|_| Ok(()))
         });
         match answered.await {
@@ -270,9 +275,9 @@ impl Postgres {
         lines[lines.len().saturating_sub(15)..].join("\n")
     }
 
-    /// Whether a line of the log has these words.
-    pub fn said(&self, words: &str) -> bool {
-        fs::read_to_string(&self.log).is_ok_and(|text| text.contains(words))
+    /// The whole log.
+    pub fn log_text(&self) -> String {
+        fs::read_to_string(&self.log).unwrap_or_default()
     }
 
     /// URL of the database.
@@ -382,9 +387,11 @@ impl Postgres {
         }
         self.wait_ended(Duration::from_secs(10)).await?;
         // Memory is released when the last of them is gone; a start before that is refused.
-        wait::until(Duration::from_secs(10), "all of PostgreSQL is gone", async || {
-            pids.iter().all(|pid| !super::process::alive(*pid))
-        })
+        wait::until(
+            Duration::from_secs(10),
+            "all of PostgreSQL is gone",
+            async || pids.iter().all(|pid| !super::process::alive(*pid)),
+        )
         .await?;
         Ok(())
     }
@@ -404,7 +411,9 @@ impl Postgres {
 
     /// Changes a setting for the next start.
     pub fn set(&mut self, name: &str, value: &str) {
-        self.options.settings.push((name.to_owned(), value.to_owned()));
+        self.options
+            .settings
+            .push((name.to_owned(), value.to_owned()));
     }
 
     /// Copies the running server into a folder, with what is needed to start as its standby.
@@ -414,7 +423,10 @@ impl Postgres {
     pub async fn copy_to(&self, folder: &Path, standby: bool) -> anyhow::Result<()> {
         let mut arguments = vec![
             format!("--pgdata={}", folder.display()),
-            format!("--dbname=host=127.0.0.1 port={} user={ROLE} password={PASSWORD}", self.port),
+            format!(
+                "--dbname=host=127.0.0.1 port={} user={ROLE} password={PASSWORD}",
+                self.port
+            ),
             "--checkpoint=fast".to_owned(),
             "--wal-method=stream".to_owned(),
         ];
@@ -509,7 +521,10 @@ impl SmallDisk {
     pub fn fill_but(&self, rest: u64) -> anyhow::Result<()> {
         use std::io::Write as _;
         let free = self.free()?.saturating_sub(rest);
-        let mut file = File::options().create(true).append(true).open(self.ballast())?;
+        let mut file = File::options()
+            .create(true)
+            .append(true)
+            .open(self.ballast())?;
         let block = vec![0_u8; 4096];
         for _ in 0..free / 4096 {
             match file.write_all(&block) {

@@ -245,7 +245,9 @@ async fn get(port: u16, path: &str) -> Option<String> {
         stream.read_to_string(&mut text).await.ok()?;
         Some(text)
     };
-    tokio::time::timeout(Duration::from_secs(3), ask).await.ok()?
+    tokio::time::timeout(Duration::from_secs(3), ask)
+        .await
+        .ok()?
 }
 
 /// Processes that `parent` started and that still are.

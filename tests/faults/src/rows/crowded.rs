@@ -1,0 +1,221 @@
+//! Too many of something: connections, locks, writers, and a transaction that never ends.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, ensure};
+use sqlx::{Connection as _, PgConnection};
+use tokio::time::Instant;
+
+use super::frozen::status;
+use super::{Busy, End, Setting};
+use crate::checker::{self, Expect};
+use crate::driver::{Load, Outcome, burst, create, tag};
+use crate::report::Report;
+use crate::sandbox::postgres::Options;
+use crate::sandbox::{Blueprint, Sandbox};
+use crate::wait;
+
+/// Row 15: strangers take every connection of the server; later our own pools are far too small.
+pub async fn connections(setting: &Setting, report: &mut Report) -> anyhow::Result<End> {
+    let mut blueprint = Blueprint::default().on(Options::default().set("max_connections", "70"));
+    for plan in &mut blueprint.plans {
+        let small = [
+            ("TIERLINE_COMMAND_CONNECTIONS", "2"),
+            ("TIERLINE_QUERY_CONNECTIONS", "2"),
+            ("TIERLINE_CONSUMER_CONNECTIONS", "2"),
+        ];
+        plan.environment
+            .extend(small.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    }
+    let load = Load {
+        callers: 40,
+        rate: 60,
+        ..Load::default()
+    };
+    let mut busy = Busy::start(blueprint, load, setting).await?;
+    let took = busy.driver.answered(200, Duration::from_secs(20)).await?;
+    report.checked(format!(
+        "40 callers share pools of 2 and get 200 answers in {:.1} s",
+        took.as_secs_f64()
+    ));
+    let mut strangers = fill(&busy.sandbox).await?;
+    // Ours are ended, so that everybody needs a new one at a moment when there is none.
+    let ended: Option<i64> = match strangers.first_mut() {
+        Some(first) => sqlx::query_scalar(
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+             WHERE application_name = 'tierline'",
+        )
+        .fetch_one(first)
+        .await
+        .ok(),
+        None => None,
+    };
+    strangers.extend(fill(&busy.sandbox).await?);
+    report.injected(format!(
+        "{} strangers hold every connection; {} of ours were ended",
+        strangers.len(),
+        ended.unwrap_or_default()
+    ));
+    wait::last(Duration::from_secs(if setting.short { 5 } else { 20 })).await;
+    let history = busy.driver.history();
+    let (exhausted, unavailable) = (
+        history.count("ResourceExhausted (RESOURCE_EXHAUSTED)"),
+        history.count("Unavailable (UNAVAILABLE)"),
+    );
+    ensure!(
+        exhausted + unavailable > 0,
+        "no command was told why it was not carried out"
+    );
+    report.checked(format!(
+        "commands were told UNAVAILABLE {unavailable} times, RESOURCE_EXHAUSTED {exhausted} times"
+    ));
+    for stranger in strangers {
+        stranger.close().await?;
+    }
+    busy.back("the strangers have left", report).await?;
+    busy.conclude(Expect::default(), report).await?;
+    Ok(End::Passed)
+}
+
+/// Opens connections until the server refuses.
+async fn fill(sandbox: &Sandbox) -> anyhow::Result<Vec<PgConnection>> {
+    let mut strangers = Vec::new();
+    while let Ok(connection) = sandbox.postgres.connect().await {
+        strangers.push(connection);
+        ensure!(strangers.len() < 200, "the server never refuses");
+    }
+    Ok(strangers)
+}
+
+/// Row 16: nobody can read or write events for a while, and a migration cannot begin.
+pub async fn locked_table(setting: &Setting, report: &mut Report) -> anyhow::Result<End> {
+    let mut busy = Busy::start(Blueprint::default(), Load::default(), setting).await?;
+    let mut connection = busy.sandbox.postgres.connect().await?;
+    let mut transaction = connection.begin().await?;
+    sqlx::raw_sql("LOCK TABLE events IN ACCESS EXCLUSIVE MODE")
+        .execute(&mut *transaction)
+        .await?;
+    let hold = Duration::from_secs(15);
+    report.injected(format!(
+        "the table of events is locked for {} s",
+        hold.as_secs()
+    ));
+    wait::last(hold).await;
+    let history = busy.driver.history();
+    let told =
+        history.count("Unavailable (UNAVAILABLE)") + history.count("Unknown (UNKNOWN_OUTCOME)");
+    ensure!(told > 0, "no command gave up waiting");
+    report.checked(format!("{told} commands gave up at their deadline"));
+    transaction.rollback().await?;
+    busy.back("the lock is gone", report).await?;
+    let mut transaction = connection.begin().await?;
+    sqlx::raw_sql("LOCK TABLE schema_migrations IN ACCESS EXCLUSIVE MODE")
+        .execute(&mut *transaction)
+        .await?;
+    report.injected("the table of migrations is locked");
+    let begin = Instant::now();
+    let migrated = busy.sandbox.command("alpha", &["migrate"]);
+    let output = tokio::time::timeout(Duration::from_secs(60), migrated)
+        .await
+        .context("a migration waits for a lock without end")??;
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    ensure!(!output.status.success(), "it migrated in spite of the lock");
+    ensure!(text.contains("lock"), "the lock is not named: {text}");
+    report.checked(format!(
+        "a migration gave up after {:.1} s and said why",
+        begin.elapsed().as_secs_f64()
+    ));
+    transaction.rollback().await?;
+    busy.conclude(Expect::default(), report).await?;
+    Ok(End::Passed)
+}
+
+/// Row 17: two hundred writers on one partner, through two processes.
+pub async fn hot_partner(setting: &Setting, report: &mut Report) -> anyhow::Result<End> {
+    const WRITERS: usize = 200;
+    let blueprint = Blueprint::default().and_second("front");
+    let mut sandbox = Sandbox::start(blueprint, &setting.logs).await?;
+    let first = sandbox.clients("alpha")?;
+    let mut second = first.clone();
+    let port = sandbox.process("front-2")?.grpc;
+    second.front = crate::driver::connection(port, &sandbox.token("alpha")?)?;
+    let mut entries = burst(vec![(first.clone(), create("hot"))]).await;
+    let calls = (0..WRITERS).map(|number| {
+        let clients = if number % 2 == 0 { &first } else { &second };
+        (clients.clone(), tag("hot", &format!("tag-{number}")))
+    });
+    let begin = Instant::now();
+    let tags = burst(calls.collect()).await;
+    let took = begin.elapsed().as_secs_f64();
+    let done = tags
+        .iter()
+        .filter(|one| matches!(one.outcome, Outcome::Done(_)));
+    let done = done.count();
+    let (mut aborted, mut other) = (0, Vec::new());
+    for entry in &tags {
+        match &entry.outcome {
+            Outcome::Refused(status) if status.code() == tonic::Code::Aborted => aborted += 1,
+            Outcome::Done(_) => {}
+            outcome => other.push(format!("{outcome:?}")),
+        }
+    }
+    report.injected(format!(
+        "{WRITERS} writers tag one partner through two processes"
+    ));
+    ensure!(other.is_empty(), "other answers: {other:?}");
+    ensure!(done > 0, "nobody got through");
+    report.checked(format!(
+        "{done} were carried out and {aborted} ABORTED in {took:.1} s: {:.0} a second",
+        done as f64 / took
+    ));
+    entries.extend(tags);
+    // The other invariants look at decisions too.
+    let enrolled = crate::driver::story("calm", 2)
+        .into_iter()
+        .map(|call| (first.clone(), call));
+    for one in enrolled {
+        entries.extend(burst(vec![one]).await);
+    }
+    let expect = Expect {
+        refusals: true,
+        ..Expect::default()
+    };
+    checker::invariants(&mut sandbox, &entries, expect, report).await?;
+    Ok(End::Passed)
+}
+
+/// Row 19: somebody leaves a transaction open.
+pub async fn long_transaction(setting: &Setting, report: &mut Report) -> anyhow::Result<End> {
+    let hold = Duration::from_secs(if setting.short { 10 } else { 120 });
+    let busy = Busy::start(Blueprint::default(), Load::default(), setting).await?;
+    let mut connection = busy.sandbox.postgres.connect().await?;
+    let mut transaction = connection.begin().await?;
+    sqlx::raw_sql("CREATE TABLE elsewhere (n int); INSERT INTO elsewhere VALUES (1)")
+        .execute(&mut *transaction)
+        .await?;
+    report.injected(format!(
+        "a transaction that has written stays open for {} s",
+        hold.as_secs()
+    ));
+    let (begin, mut oldest) = (Instant::now(), 0);
+    while begin.elapsed() < hold {
+        wait::last(Duration::from_secs(1)).await;
+        oldest = oldest.max(status(&busy.sandbox).await?.oldest_unsequenced_age_ms);
+    }
+    // A relay in a process of its own looks every two seconds when nothing happens.
+    ensure!(oldest < 5_000, "an event waited {oldest} ms for its number");
+    report.checked(format!(
+        "no event waited longer than {oldest} ms for its number"
+    ));
+    let told = status(&busy.sandbox).await?.oldest_transaction_age_ms;
+    ensure!(
+        u128::from(told) + 1_000 > hold.as_millis(),
+        "operators are not told of the open transaction: {told} ms"
+    );
+    report.checked(format!(
+        "operators are told that the oldest transaction is {told} ms old"
+    ));
+    transaction.rollback().await?;
+    busy.conclude(Expect::default(), report).await?;
+    Ok(End::Passed)
+}

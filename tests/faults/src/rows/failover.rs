@@ -1,0 +1,221 @@
+//! Other servers take the place of PostgreSQL: a standby that has everything, one that has not, a
+//! restored backup.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context as _, ensure};
+use rustix::process::Signal;
+use tokio::time::Instant;
+
+use super::{Busy, End, Setting};
+use crate::checker::{self, Expect};
+use crate::driver::{Entry, Load, Outcome};
+use crate::report::Report;
+use crate::sandbox::postgres::{Options, Postgres, own_folder, signal};
+use crate::sandbox::{Blueprint, Sandbox};
+use crate::wait;
+
+/// Longest wait for a standby.
+const FOLLOWS: Duration = Duration::from_secs(30);
+
+/// Starts a standby of the server of a sandbox.
+async fn standby(sandbox: &Sandbox, logs: &Path) -> anyhow::Result<Postgres> {
+    let data = sandbox.folder.path().join("standby");
+    sandbox.postgres.copy_to(&data, true).await?;
+    let mut standby = Postgres::on(data, logs.join("standby.log"), Options::default())?;
+    standby.start().await?;
+    let mut connection = sandbox.postgres.connect().await?;
+    wait::until(FOLLOWS, "the standby follows", async || {
+        let sql = "SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'";
+        let following: Result<i64, sqlx::Error> =
+            sqlx::query_scalar(sql).fetch_one(&mut connection).await;
+        following.is_ok_and(|following| following > 0)
+    })
+    .await?;
+    Ok(standby)
+}
+
+/// Puts another server in the place of the one of the sandbox.
+fn take_over(sandbox: &mut Sandbox, other: Postgres) {
+    if let Some(proxy) = &sandbox.proxy {
+        proxy.switch_to(other.port);
+    }
+    sandbox.postgres = other;
+}
+
+/// Row 10: the primary dies, a synchronous standby is promoted.
+pub async fn nothing_lost(setting: &Setting, report: &mut Report) -> anyhow::Result<End> {
+    let blueprint = Blueprint::default().through_proxy();
+    let mut busy = Busy::start(blueprint, Load::default(), setting).await?;
+    let other = standby(&busy.sandbox, &setting.logs).await?;
+    let primary = &busy.sandbox.postgres;
+    primary
+        .reload_with("synchronous_standby_names", "*")
+        .await?;
+    let mut connection = primary.connect().await?;
+    wait::until(FOLLOWS, "the standby is synchronous", async || {
+        let sql = "SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'";
+        let found: Result<i64, sqlx::Error> =
+            sqlx::query_scalar(sql).fetch_one(&mut connection).await;
+        found.is_ok_and(|found| found > 0)
+    })
+    .await?;
+    busy.driver.answered(60, Duration::from_secs(20)).await?;
+    busy.sandbox.postgres.crash().await?;
+    report.injected("the primary is killed");
+    promote(&mut busy, other).await?;
+    report.injected("the synchronous standby is promoted and takes its place");
+    busy.back("the standby is promoted", report).await?;
+    busy.driver.answered(60, Duration::from_secs(20)).await?;
+    busy.conclude(Expect::default(), report).await?;
+    Ok(End::Passed)
+}
+
+async fn promote(busy: &mut Busy, other: Postgres) -> anyhow::Result<()> {
+    other.promote().await?;
+    // Its copy of the configuration waits for a standby that it does not have.
+    other.reload_with("synchronous_standby_names", "").await?;
+    take_over(&mut busy.sandbox, other);
+    Ok(())
+}
+
+/// Row 11: the primary dies while the standby has not got the last of it.
+pub async fn lost_tail(setting: &Setting, report: &mut Report) -> anyhow::Result<End> {
+    let blueprint = Blueprint::default().through_proxy();
+    let mut busy = Busy::start(blueprint, Load::default(), setting).await?;
+    let other = standby(&busy.sandbox, &setting.logs).await?;
+    let receiver = other.pid_of("walreceiver")?;
+    signal(receiver, Signal::STOP)?;
+    busy.driver.answered(60, Duration::from_secs(20)).await?;
+    busy.sandbox.postgres.crash().await?;
+    signal(receiver, Signal::KILL)?;
+    report.injected("the primary is killed, and what its standby has not got is lost");
+    promote(&mut busy, other).await?;
+    report.injected("the standby is promoted and takes its place");
+    busy.back("the standby is promoted", report).await?;
+    busy.driver.answered(90, Duration::from_secs(30)).await?;
+    let expect = Expect {
+        lost_tail: true,
+        refusals: true,
+        ..Expect::default()
+    };
+    busy.conclude(expect, report).await?;
+    Ok(End::Passed)
+}
+
+/// Row 13: the database is restored to a point in time.
+pub async fn restore(setting: &Setting, report: &mut Report) -> anyhow::Result<End> {
+    let blueprint = Blueprint::default().through_proxy();
+    let archive = tempfile::Builder::new()
+        .prefix("tierline-archive-")
+        .tempdir()?;
+    let wal = archive.path().join("wal");
+    open(archive.path())?;
+    own_folder(&wal)?;
+    let command = format!("test ! -f {0}/%f && cp %p {0}/%f", wal.display());
+    let postgres = Options::default()
+        .set("archive_mode", "on")
+        .set("archive_command", &command);
+    let mut busy = Busy::start(blueprint.on(postgres), Load::default(), setting).await?;
+    let data = busy.sandbox.folder.path().join("restored");
+    busy.sandbox.postgres.copy_to(&data, false).await?;
+    busy.driver.answered(60, Duration::from_secs(20)).await?;
+    let mut connection = busy.sandbox.postgres.connect().await?;
+    let point: String = sqlx::query_scalar("SELECT clock_timestamp()::text")
+        .fetch_one(&mut connection)
+        .await?;
+    busy.driver.answered(60, Duration::from_secs(20)).await?;
+    let last: String = sqlx::query_scalar("SELECT pg_walfile_name(pg_switch_wal())")
+        .fetch_one(&mut connection)
+        .await?;
+    let archived = wal.join(&last);
+    wait::until(FOLLOWS, "the log is archived", async || archived.exists()).await?;
+    busy.sandbox.postgres.crash().await?;
+    report.injected(format!("the database is lost and restored to {point}"));
+    let mut restored = restored_to(&data, &wal, &point, &setting.logs)?;
+    restored.start().await?;
+    promoted(&restored).await?;
+    take_over(&mut busy.sandbox, restored);
+    busy.back("the restored database takes its place", report)
+        .await?;
+    busy.driver.answered(90, Duration::from_secs(30)).await?;
+    let expect = Expect {
+        lost_tail: true,
+        refusals: true,
+        ..Expect::default()
+    };
+    busy.conclude(expect, report).await?;
+    Ok(End::Passed)
+}
+
+/// A server on a base backup that plays the archived log up to a point.
+fn restored_to(data: &Path, wal: &Path, point: &str, logs: &Path) -> anyhow::Result<Postgres> {
+    let mark = data.join("recovery.signal");
+    std::fs::write(&mark, "")?;
+    crate::sandbox::postgres::give(&mark)?;
+    let options = Options::default()
+        .set("restore_command", &format!("cp {}/%f %p", wal.display()))
+        .set("recovery_target_time", point)
+        .set("recovery_target_action", "promote");
+    Postgres::on(data.to_owned(), logs.join("restored.log"), options)
+}
+
+/// Waits until a server takes writes.
+async fn promoted(postgres: &Postgres) -> anyhow::Result<()> {
+    let mut connection = postgres.connect().await?;
+    wait::until(FOLLOWS, "the restored server takes writes", async || {
+        let recovering: Result<bool, sqlx::Error> =
+            sqlx::query_scalar("SELECT pg_is_in_recovery()")
+                .fetch_one(&mut connection)
+                .await;
+        recovering.is_ok_and(|recovering| !recovering)
+    })
+    .await?;
+    Ok(())
+}
+
+/// Row 14: a backup that was taken under load is started elsewhere and is whole.
+pub async fn backup(setting: &Setting, report: &mut Report) -> anyhow::Result<End> {
+    let busy = Busy::start(Blueprint::default(), Load::default(), setting).await?;
+    let data = PathBuf::from(busy.sandbox.folder.path()).join("copy");
+    let begin = Instant::now();
+    busy.sandbox.postgres.copy_to(&data, false).await?;
+    report.injected(format!(
+        "a base backup is taken under load, in {:.1} s",
+        begin.elapsed().as_secs_f64()
+    ));
+    busy.driver.answered(30, Duration::from_secs(20)).await?;
+    let history = busy.driver.finish(&busy.load).await?;
+    report.noted(history.summary());
+    let logs = setting.logs.join("copy");
+    std::fs::create_dir_all(&logs)?;
+    let postgres = Postgres::on(data, logs.join("postgres.log"), Options::default())?;
+    let mut copy = Sandbox::over(postgres, &logs).await?;
+    let known: Vec<Entry> = history
+        .entries()
+        .into_iter()
+        .map(|mut entry| {
+            // What was answered before the backup began is in it; later ones may be.
+            if entry.closed.is_none_or(|closed| closed >= begin) {
+                entry.outcome = Outcome::Unknown;
+            }
+            entry
+        })
+        .collect();
+    let before = known
+        .iter()
+        .filter(|one| matches!(one.outcome, Outcome::Done(_)));
+    ensure!(before.count() > 20, "the load had hardly begun");
+    report.noted("the copy:");
+    checker::invariants(&mut copy, &known, Expect::default(), report)
+        .await
+        .context("on the copy")?;
+    Ok(End::Passed)
+}
+
+fn open(folder: &Path) -> anyhow::Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o711))?;
+    Ok(())
+}
