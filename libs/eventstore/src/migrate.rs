@@ -8,6 +8,8 @@ use sqlx::{Acquire, Executor, PgConnection, PgPool, Row};
 
 /// The key of the advisory lock that is held while migrations run: "tierline" in ASCII.
 const LOCK: i64 = 0x7469_6572_6c69_6e65;
+/// How long a migration waits for a table before it gives up.
+const LOCK_TIMEOUT: &str = "10s";
 
 /// One SQL file.
 #[derive(Debug, Clone, Copy)]
@@ -78,6 +80,12 @@ impl Migrations {
         let mut transaction = connection.begin().await?;
         sqlx::query("SELECT pg_advisory_xact_lock($1)")
             .bind(LOCK)
+            .execute(&mut *transaction)
+            .await?;
+        // Only after that: whoever migrates meanwhile may take long. But a migration that waits for
+        // a table makes everybody else wait behind it, readers too.
+        sqlx::query("SELECT set_config('lock_timeout', $1, true)")
+            .bind(LOCK_TIMEOUT)
             .execute(&mut *transaction)
             .await?;
         (&mut *transaction)

@@ -156,8 +156,14 @@ fn surroundings(
     context.traceparent = header(metadata, "traceparent", 128).filter(|text| is_traceparent(text));
     context.deadline = header(metadata, "grpc-timeout", 9)
         .and_then(|text| parse_timeout(&text))
-        .and_then(|timeout| Instant::now().checked_add(timeout));
+        .and_then(|timeout| Instant::now().checked_add(timeout - kept_back(timeout)));
     Ok((caller, context))
+}
+
+/// Of the caller's time, what is kept back for the word on a command whose commit was not answered:
+/// looking for the receipt takes a moment, and a caller who has left does not hear of it.
+fn kept_back(timeout: Duration) -> Duration {
+    (timeout / 4).min(Duration::from_secs(2))
 }
 
 /// A header that is short and printable; others are ignored, since nothing depends on them.
@@ -305,7 +311,12 @@ mod tests {
         assert_eq!(call.context.expected_version, Some(7));
         assert_eq!(call.context.traceparent.as_deref(), Some(trace));
         assert_eq!(call.context.correlation_id.as_deref(), Some("order-9"));
-        assert!(call.context.deadline.is_some());
+        let left = call.context.deadline.unwrap() - Instant::now();
+        let end = Duration::from_secs(5) - kept_back(Duration::from_secs(5));
+        assert!(
+            left <= end && end - left < Duration::from_secs(2),
+            "{left:?}"
+        );
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use sqlx::PgConnection;
 use tierline_bus::{Handler, HandlerError};
 use tierline_domain::any_event::AnyEvent;
@@ -63,6 +63,8 @@ impl Memory {
 pub struct Evaluator {
     store: EventStore,
     clock: Clock,
+    /// How far the clock is off by that of the database; absent: it is believed.
+    off: Option<SignedDuration>,
     memory: Memory,
     appended: bool,
 }
@@ -73,14 +75,39 @@ impl Evaluator {
         Self {
             store,
             clock,
+            off: None,
             memory: Memory::default(),
             appended: false,
         }
     }
 
+    /// Goes by the clock of the database and uses its own only to tell how time passes in between.
+    /// A machine whose clock is a day ahead would otherwise decide what is due tomorrow, for good.
+    #[must_use]
+    pub fn by_the_database(mut self) -> Self {
+        self.off = Some(SignedDuration::ZERO);
+        self
+    }
+
+    fn now(&self) -> Timestamp {
+        let own = (self.clock)();
+        own.checked_add(self.off.unwrap_or_default()).unwrap_or(own)
+    }
+
+    async fn look_at_the_clock(
+        &mut self,
+        connection: &mut PgConnection,
+    ) -> Result<(), sqlx::Error> {
+        if self.off.is_some() {
+            let there = store::clock(connection).await?;
+            self.off = Some(there.duration_since((self.clock)()));
+        }
+        Ok(())
+    }
+
     /// Orgs on real time whose date has moved on since anything was assessed.
     fn late(&self) -> Vec<(u8, String)> {
-        let now = (self.clock)();
+        let now = self.now();
         self.memory
             .orgs
             .iter()
@@ -101,6 +128,7 @@ impl Handler for Evaluator {
         held: &[u8],
     ) -> Result<(), HandlerError> {
         self.memory = Memory::default();
+        self.look_at_the_clock(connection).await?;
         let reached = store::reached(connection).await?;
         for (partition, org, mut view) in store::load_orgs(connection, held).await? {
             let checkpoint = reached.iter().find(|(at, _)| *at == partition);
@@ -172,7 +200,8 @@ impl Handler for Evaluator {
         positions: &[(u8, i64)],
     ) -> Result<(), HandlerError> {
         self.memory.batches += 1;
-        let now = (self.clock)();
+        self.look_at_the_clock(connection).await?;
+        let now = self.now();
         for (partition, org) in self.late() {
             let number = positions.iter().find(|(at, _)| *at == partition);
             let Some((_, number)) = number else { continue };

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use jiff::civil::Date;
 use sqlx::types::Json;
 use sqlx::{PgConnection, Row};
@@ -63,6 +64,15 @@ pub(crate) async fn load_orgs(
             ))
         })
         .collect()
+}
+
+/// The clock of the database.
+pub(crate) async fn clock(connection: &mut PgConnection) -> Result<Timestamp, sqlx::Error> {
+    let micros: i64 =
+        sqlx::query_scalar("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint")
+            .fetch_one(connection)
+            .await?;
+    Timestamp::from_microsecond(micros).map_err(|error| sqlx::Error::Decode(Box::new(error)))
 }
 
 /// How far the evaluator is in each partition.

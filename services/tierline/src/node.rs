@@ -301,7 +301,8 @@ impl Node {
             let (store, log) = (store.clone(), log.clone());
             let (progress, options) = (Arc::clone(progress), options.clone());
             self.keep("tier-evaluator", move |stop| {
-                let evaluator = Evaluator::new(store.clone(), Arc::new(Timestamp::now));
+                let evaluator =
+                    Evaluator::new(store.clone(), Arc::new(Timestamp::now)).by_the_database();
                 Consumer::new(
                     TIER_EVALUATOR,
                     pool.clone(),

@@ -10,22 +10,30 @@ const REST: Duration = Duration::from_millis(1_200);
 #[tokio::test]
 async fn connections_that_died_while_nobody_used_them_fail_no_caller() {
     let mut cluster = Cluster::start().await;
-    let pool = tierline_eventstore::connect(&cluster.url(), 4).await.unwrap();
+    let pool = tierline_eventstore::connect(&cluster.url(), 4)
+        .await
+        .unwrap();
     let mut all = Vec::new();
     for _ in 0..4 {
         all.push(pool.acquire().await.unwrap());
     }
     drop(all);
-    tierline_testkit::eventually(Duration::from_secs(5), "four idle connections", async || {
-        pool.num_idle() == 4
-    })
+    tierline_testkit::eventually(
+        Duration::from_secs(5),
+        "four idle connections",
+        async || pool.num_idle() == 4,
+    )
     .await;
     let url = cluster.url();
     cluster.stop().await;
     // The time is the condition here: a connection that was used just now is not asked.
     tokio::time::sleep(REST).await;
     cluster.start_again().await;
-    assert_eq!(cluster.url(), url, "the port was taken by somebody else meanwhile");
+    assert_eq!(
+        cluster.url(),
+        url,
+        "the port was taken by somebody else meanwhile"
+    );
     for call in 1..=4 {
         let one: Result<i32, sqlx::Error> = sqlx::query_scalar("SELECT 1").fetch_one(&pool).await;
         assert!(one.is_ok(), "call {call}: {one:?}");

@@ -70,6 +70,8 @@ pub enum Call {
     Create(partner::CreatePartnerRequest),
     /// Adds a tag.
     Tag(partner::TagPartnerRequest),
+    /// Changes the name of a partner.
+    Rename(partner::UpdatePartnerRequest),
     /// Enrolls a partner.
     Enroll(enrollment::EnrollPartnerRequest),
     /// Registers a deal.
@@ -160,6 +162,21 @@ pub fn register(deal_id: &str, partner_id: &str) -> Call {
     })
 }
 
+/// Gives a partner another name.
+pub fn rename(partner_id: &str, name: &str) -> Call {
+    Call::Rename(partner::UpdatePartnerRequest {
+        partner: Some(partner::Partner {
+            partner_id: partner_id.to_owned(),
+            name: name.to_owned(),
+            ..Default::default()
+        }),
+        update_mask: Some(prost_types::FieldMask {
+            paths: vec!["name".to_owned()],
+        }),
+        ..Default::default()
+    })
+}
+
 /// Adds a tag to a partner.
 pub fn tag(partner_id: &str, tag: &str) -> Call {
     Call::Tag(partner::TagPartnerRequest {
@@ -175,6 +192,7 @@ impl Call {
         match self {
             Self::Create(_) => "CreatePartner",
             Self::Tag(_) => "TagPartner",
+            Self::Rename(_) => "UpdatePartner",
             Self::Enroll(_) => "EnrollPartner",
             Self::Register(_) => "RegisterDeal",
             Self::Approve(_) => "ApproveDeal",
@@ -188,6 +206,7 @@ impl Call {
         match self {
             Self::Create(request) => &request.request_id,
             Self::Tag(request) => &request.request_id,
+            Self::Rename(request) => &request.request_id,
             Self::Enroll(request) => &request.request_id,
             Self::Register(request) => &request.request_id,
             Self::Approve(request) => &request.request_id,
@@ -201,6 +220,7 @@ impl Call {
         let field = match self {
             Self::Create(request) => &mut request.request_id,
             Self::Tag(request) => &mut request.request_id,
+            Self::Rename(request) => &mut request.request_id,
             Self::Enroll(request) => &mut request.request_id,
             Self::Register(request) => &mut request.request_id,
             Self::Approve(request) => &mut request.request_id,
@@ -237,6 +257,9 @@ impl Clients {
                 sent!(PartnerServiceClient::new(front), create_partner, message)
             }
             Call::Tag(message) => sent!(PartnerServiceClient::new(front), tag_partner, message),
+            Call::Rename(message) => {
+                sent!(PartnerServiceClient::new(front), update_partner, message)
+            }
             Call::Enroll(message) => {
                 sent!(EnrollmentServiceClient::new(front), enroll_partner, message)
             }

@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Code, Status};
 use uuid::Uuid;
 
-pub use call::{Call, Clients, Connection, connection, create, register, story, tag};
+pub use call::{Call, Clients, Connection, connection, create, register, rename, story, tag};
 pub use history::{Entry, History, Outcome};
 
 /// Pause before a call is sent again.

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::frozen::status;
 use super::{Busy, End, Setting};
 use crate::checker::{self, Expect};
-use crate::driver::{Load, Outcome, burst, create, tag};
+use crate::driver::{Load, Outcome, burst, create, rename};
 use crate::report::Report;
 use crate::sandbox::postgres::Options;
 use crate::sandbox::{Blueprint, Sandbox};
@@ -142,17 +142,17 @@ pub async fn hot_partner(setting: &Setting, report: &mut Report) -> anyhow::Resu
     let mut entries = burst(vec![(first.clone(), create("hot"))]).await;
     let calls = (0..WRITERS).map(|number| {
         let clients = if number % 2 == 0 { &first } else { &second };
-        (clients.clone(), tag("hot", &format!("tag-{number}")))
+        (clients.clone(), rename("hot", &format!("Hot {number}")))
     });
     let begin = Instant::now();
-    let tags = burst(calls.collect()).await;
+    let renamed = burst(calls.collect()).await;
     let took = begin.elapsed().as_secs_f64();
-    let done = tags
+    let done = renamed
         .iter()
         .filter(|one| matches!(one.outcome, Outcome::Done(_)));
     let done = done.count();
     let (mut aborted, mut other) = (0, Vec::new());
-    for entry in &tags {
+    for entry in &renamed {
         match &entry.outcome {
             Outcome::Refused(status) if status.code() == tonic::Code::Aborted => aborted += 1,
             Outcome::Done(_) => {}
@@ -160,7 +160,7 @@ pub async fn hot_partner(setting: &Setting, report: &mut Report) -> anyhow::Resu
         }
     }
     report.injected(format!(
-        "{WRITERS} writers tag one partner through two processes"
+        "{WRITERS} writers rename one partner through two processes"
     ));
     ensure!(other.is_empty(), "other answers: {other:?}");
     ensure!(done > 0, "nobody got through");
@@ -168,7 +168,7 @@ pub async fn hot_partner(setting: &Setting, report: &mut Report) -> anyhow::Resu
         "{done} were carried out and {aborted} ABORTED in {took:.1} s: {:.0} a second",
         done as f64 / took
     ));
-    entries.extend(tags);
+    entries.extend(renamed);
     // The other invariants look at decisions too.
     let enrolled = crate::driver::story("calm", 2)
         .into_iter()

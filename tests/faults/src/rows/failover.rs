@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::{Busy, End, Setting};
 use crate::checker::{self, Expect};
-use crate::driver::{Entry, Load, Outcome};
+use crate::driver::{Entry, Load, Outcome, burst, create, rename};
 use crate::report::Report;
 use crate::sandbox::postgres::{Options, Postgres, own_folder, signal};
 use crate::sandbox::{Blueprint, Sandbox};
@@ -85,15 +85,27 @@ pub async fn lost_tail(setting: &Setting, report: &mut Report) -> anyhow::Result
     let blueprint = Blueprint::default().through_proxy();
     let mut busy = Busy::start(blueprint, Load::default(), setting).await?;
     let other = standby(&busy.sandbox, &setting.logs).await?;
-    let receiver = other.pid_of("walreceiver")?;
+    rename_often(&busy, "before", 1).await?;
+    wait::until(FOLLOWS, "the standby has got that", async || {
+        caught_up(&busy.sandbox.postgres).await.unwrap_or_default()
+    })
+    .await?;
+    let receiver.pid_of("walreceiver")?;
     signal(receiver, Signal::STOP)?;
+    rename_often(&busy, "lost", 3).await?;
     busy.driver.answered(60, Duration::from_secs(20)).await?;
     busy.sandbox.postgres.crash().await?;
     signal(receiver, Signal::KILL)?;
+    // The standby takes the death of its receiver for a crash and recovers first.
+    wait::until(FOLLOWS, "the standby has recovered", async || {
+        other.log_text().matches("database system is ready to accept read-only").count() > 1
+    })
+    .await?;
     report.injected("the primary is killed, and what its standby has not got is lost");
     promote(&mut busy, other).await?;
     report.injected("the standby is promoted and takes its place");
     busy.back("the standby is promoted", report).await?;
+    rename_often(&busy, "after", 2).await?;
     busy.driver.answered(90, Duration::from_secs(30)).await?;
     let expect = Expect {
         lost_tail: true,
@@ -121,10 +133,12 @@ pub async fn restore(setting: &Setting, report: &mut Report) -> anyhow::Result<E
     let data = busy.sandbox.folder.path().join("restored");
     busy.sandbox.postgres.copy_to(&data, false).await?;
     busy.driver.answered(60, Duration::from_secs(20)).await?;
+    rename_often(&busy, "before", 1).await?;
     let mut connection = busy.sandbox.postgres.connect().await?;
     let point: String = sqlx::query_scalar("SELECT clock_timestamp()::text")
         .fetch_one(&mut connection)
         .await?;
+    rename_often(&busy, "lost", 3).await?;
     busy.driver.answered(60, Duration::from_secs(20)).await?;
     let last: String = sqlx::query_scalar("SELECT pg_walfile_name(pg_switch_wal())")
         .fetch_one(&mut connection)
@@ -139,6 +153,7 @@ pub async fn restore(setting: &Setting, report: &mut Report) -> anyhow::Result<E
     take_over(&mut busy.sandbox, restored);
     busy.back("the restored database takes its place", report)
         .await?;
+    rename_often(&busy, "after", 2).await?;
     busy.driver.answered(90, Duration::from_secs(30)).await?;
     let expect = Expect {
         lost_tail: true,
@@ -147,6 +162,32 @@ pub async fn restore(setting: &Setting, report: &mut Report) -> anyhow::Result<E
     };
     busy.conclude(expect, report).await?;
     Ok(End::Passed)
+}
+
+/// Changes one partner a few times, so that the process that does it knows its state. Where that
+/// state is lost with the tail, what the process remembers must not be taken for the truth.
+async fn rename_often(busy: &Busy, when: &str, times: u32) -> anyhow::Result<()> {
+    let clients = busy.sandbox.clients("alpha")?;
+    let mut calls = vec![create("remembered")];
+    if when != "before" {
+        calls.clear();
+    }
+    calls.extend((0..times).map(|time| rename("remembered", &format!("{when} {time}"))));
+    for call in calls {
+        for entry in burst(vec![(clients.clone(), call)]).await {
+            let fine = matches!(entry.outcome, Outcome::Done(_));
+            ensure!(fine, "{} {when}: {:?}", entry.call.name(), entry.outcome);
+        }
+    }
+    Ok(())
+}
+
+/// Whether the standby has everything that the primary has written.
+async fn caught_up(primary: &Postgres) -> anyhow::Result<bool> {
+    let mut connection = primary.connect().await?;
+    let sql = "SELECT coalesce(bool_and(replay_lsn >= pg_current_wal_lsn()), false)
+               FROM pg_stat_replication";
+    Ok(sqlx::query_scalar(sql).fetch_one(&mut connection).await?)
 }
 
 /// A server on a base backup that plays the archived log up to a point.

@@ -40,7 +40,7 @@ pub async fn consumer(setting: &Setting, report: &mut Report) -> anyhow::Result<
     let projector = crate::sandbox::process::Plan::new("projector", "projector");
     busy.sandbox.add(projector.clone())?.start()?;
     busy.sandbox.all_ready().await?;
-    one_of_two(&mut busy, "projector", "partners", report).await?;
+    one_of_two(&mut busy, "projector", "projector", report).await?;
     one_of_two(&mut busy, "evaluator", "tier-evaluator", report).await?;
     busy.conclude(Expect::default(), report).await?;
     Ok(End::Passed)

@@ -9,9 +9,10 @@ use tierline_proto::query::v1::operations_service_client::OperationsServiceClien
 use tierline_proto::query::v1::{RetryParkedRequest, SkipParkedRequest};
 use tokio::time::Instant;
 
+use super::crash::took_over;
 use super::{Busy, End, Setting};
 use crate::checker::Expect;
-use crate::driver::{Load, burst, create, register};
+use crate::driver::{Entry, Load, Outcome, burst, create, register};
 use crate::report::Report;
 use crate::sandbox::{Blueprint, Sandbox};
 use crate::wait;
@@ -20,6 +21,8 @@ use crate::wait;
 const ORG: &str = "alpha";
 /// The partner.
 const PARTNER: &str = "poisoned";
+/// Its deal whose stream gets the event.
+const DEAL: &str = "senseless";
 /// Longest time until everybody has set the event aside, or has gone on.
 const SOON: Duration = Duration::from_secs(20);
 
@@ -30,9 +33,11 @@ type Parked = (String, i16, i64, String);
 pub async fn event(setting: &Setting, report: &mut Report) -> anyhow::Result<End> {
     let busy = Busy::start(Blueprint::default(), Load::default(), setting).await?;
     let clients = busy.sandbox.clients(ORG)?;
-    burst(vec![(clients.clone(), create(PARTNER))]).await;
+    for call in [create(PARTNER), register(DEAL, PARTNER)] {
+        done(burst(vec![(clients.clone(), call)]).await)?;
+    }
     poison(&busy.sandbox).await?;
-    report.injected("an event without sense is written into the stream of a partner");
+    report.injected("an event without sense is written into the stream of a deal");
     let consumers: i64 = {
         let mut connection = busy.sandbox.postgres.connect().await?;
         let sql = "SELECT count(*) FROM bus.parked WHERE error <> ''";
@@ -50,15 +55,9 @@ pub async fn event(setting: &Setting, report: &mut Report) -> anyhow::Result<End
     busy.driver.answered(60, Duration::from_secs(20)).await?;
     let calls = ["late-1", "late-2", "late-3"].map(|deal| register(deal, PARTNER));
     for call in calls {
-        burst(vec![(clients.clone(), call)]).await;
+        done(burst(vec![(clients.clone(), call)]).await)?;
     }
-    wait::until(SOON, "the other partners flow", async || {
-        busy.sandbox
-            .settled_within(Duration::from_secs(1))
-            .await
-            .is_ok()
-    })
-    .await?;
+    took_over(&busy.sandbox).await?;
     report.checked(format!(
         "{consumers} consumers set it aside, and the others flow ({:.1} s)",
         begin.elapsed().as_secs_f64()
@@ -83,33 +82,41 @@ pub async fn event(setting: &Setting, report: &mut Report) -> anyhow::Result<End
     Ok(End::Passed)
 }
 
+fn done(entries: Vec<Entry>) -> anyhow::Result<()> {
+    for entry in entries {
+        let fine = matches!(entry.outcome, Outcome::Done(_));
+        ensure!(fine, "{}: {:?}", entry.call.name(), entry.outcome);
+    }
+    Ok(())
+}
+
 /// Appends an event as the store would, but for its content.
 async fn poison(sandbox: &Sandbox) -> anyhow::Result<()> {
-    let stream = format!("{ORG}/{PARTNER}");
-    let key = stream.clone();
+    let stream = format!("{ORG}/{DEAL}");
+    let key = format!("{ORG}/{PARTNER}");
     let (kind, version, payload) = (
-        "tierline.partner.v1.PartnerTagged",
+        "tierline.activity.v1.DealApproved",
         "1.0",
         "{\"no\":\"sense\"}",
     );
     let mut connection = sandbox.postgres.connect().await?;
     let next: i64 = sqlx::query_scalar(
         "SELECT max(sequence) + 1 FROM events
-         WHERE aggregate_type = 'Partner' AND aggregate_id = $1",
+         WHERE aggregate_type = 'Deal' AND aggregate_id = $1",
     )
     .bind(&stream)
     .fetch_one(&mut connection)
     .await
-    .context("the partner is not there")?;
-    let id = event_id("Partner", &stream, next);
+    .context("the deal is not there")?;
+    let id = event_id("Deal", &stream, next);
     let hash = leaf_hash(id, kind, version, payload, "{}");
     sqlx::query(
         "WITH e AS (INSERT INTO events (aggregate_type, aggregate_id, sequence, org_id, event_id,
                  event_type, event_version, payload, metadata, routing_key)
-             VALUES ('Partner', $1, $2, $3, $4, $5, $6, $7::json, '{}', $8))
+             VALUES ('Deal', $1, $2, $3, $4, $5, $6, $7::json, '{}', $8))
          INSERT INTO outbox (aggregate_type, aggregate_id, sequence, org_id, event_id,
              routing_hash, partition, leaf_hash)
-         VALUES ('Partner', $1, $2, $3, $4, $9, $10, $11)",
+         VALUES ('Deal', $1, $2, $3, $4, $9, $10, $11)",
     )
     .bind(&stream)
     .bind(next)
