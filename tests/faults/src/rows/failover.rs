@@ -90,7 +90,7 @@ pub async fn lost_tail(setting: &Setting, report: &mut Report) -> anyhow::Result
         caught_up(&busy.sandbox.postgres).await.unwrap_or_default()
     })
     .await?;
-    let receiver.pid_of("walreceiver")?;
+    let receiver = other.pid_of("walreceiver")?;
     signal(receiver, Signal::STOP)?;
     rename_often(&busy, "lost", 3).await?;
     busy.driver.answered(60, Duration::from_secs(20)).await?;
@@ -98,7 +98,11 @@ pub async fn lost_tail(setting: &Setting, report: &mut Report) -> anyhow::Result
     signal(receiver, Signal::KILL)?;
     // The standby takes the death of its receiver for a crash and recovers first.
     wait::until(FOLLOWS, "the standby has recovered", async || {
-        other.log_text().matches("database system is ready to accept read-only").count() > 1
+        other
+            .log_text()
+            .matches("database system is ready to accept read-only")
+            .count()
+            > 1
     })
     .await?;
     report.injected("the primary is killed, and what its standby has not got is lost");
