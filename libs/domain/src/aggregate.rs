@@ -56,6 +56,14 @@ pub trait StoredEvent: cqrs_es::DomainEvent {
 pub enum Routing {
     /// To the partition of this partner, in order with everything else about it.
     Partner(PartnerId),
+    /// To the partition of a thing that belongs to no partner, in order with everything else about
+    /// that thing.
+    Alone {
+        /// What kind of thing, such as `form`. Permanent, and without the characters `/` and `:`.
+        kind: &'static str,
+        /// Its identifier in the org.
+        id: String,
+    },
     /// To every partition: the event concerns all partners of the org.
     EveryPartition,
 }

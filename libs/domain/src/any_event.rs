@@ -4,6 +4,7 @@ use crate::activity::certification::CertificationEvent;
 use crate::activity::deal::DealEvent;
 use crate::activity::facts::ActivityEvent;
 use crate::activity::record::RecordEvent;
+use crate::application::{FormEvent, SubmissionEvent};
 use crate::enrollment::EnrollmentEvent;
 use crate::partner::PartnerEvent;
 use crate::program::ProgramEvent;
@@ -36,6 +37,10 @@ pub enum AnyEvent {
     Record(RecordEvent),
     /// About a standing.
     Standing(StandingEvent),
+    /// About a form.
+    Form(FormEvent),
+    /// About a submission.
+    Submission(SubmissionEvent),
     /// Of an aggregate type that this release does not know.
     Foreign {
         /// The stored aggregate type.
@@ -74,6 +79,8 @@ impl AnyEvent {
             "Certification" => Self::Certification(from.decode()?),
             "Record" => Self::Record(from.decode()?),
             "Standing" => Self::Standing(from.decode()?),
+            "Form" => Self::Form(from.decode()?),
+            "Submission" => Self::Submission(from.decode()?),
             _ => Self::Foreign {
                 aggregate_type: aggregate_type.to_owned(),
                 event_type: event_type.to_owned(),
@@ -105,6 +112,8 @@ impl AnyEvent {
             Self::Certification(event) => matches!(event, CertificationEvent::Unknown { .. }),
             Self::Record(event) => matches!(event, RecordEvent::Unknown { .. }),
             Self::Standing(event) => matches!(event, StandingEvent::Unknown { .. }),
+            Self::Form(event) => matches!(event, FormEvent::Unknown { .. }),
+            Self::Submission(event) => matches!(event, SubmissionEvent::Unknown { .. }),
             Self::Foreign { .. } => true,
         }
     }

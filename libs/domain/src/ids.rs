@@ -106,6 +106,14 @@ id!(
     /// A record of another activity: a reference, a review, a campaign.
     RecordId, "record_id"
 );
+id!(
+    /// A form through which companies apply.
+    FormId, "form_id"
+);
+id!(
+    /// What was submitted through a form.
+    SubmissionId, "submission_id"
+);
 
 /// The name of an event stream: the org alone, or the org and the id of the thing in it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

@@ -8,6 +8,7 @@
 pub mod activity;
 pub mod aggregate;
 pub mod any_event;
+pub mod application;
 pub mod enrollment;
 pub mod ids;
 pub mod limits;
@@ -26,8 +27,8 @@ mod test_support;
 
 pub use aggregate::{Claim, Decide, Decider, Entity, Routing, StoredEvent};
 pub use ids::{
-    CertificationId, DealId, EnrollmentId, OrgId, PartnerId, ProgramId, RecordId, StreamId, TierId,
-    TrackId,
+    CertificationId, DealId, EnrollmentId, FormId, OrgId, PartnerId, ProgramId, RecordId, StreamId,
+    SubmissionId, TierId, TrackId,
 };
 pub use money::{Currency, Money};
 pub use rejection::{Kind, Rejection, Violation};

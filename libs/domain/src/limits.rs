@@ -42,6 +42,26 @@ pub const BENEFITS: usize = 100;
 pub const VERSIONS: usize = 1_000;
 /// Most decided recommendations that an enrollment remembers; the oldest are forgotten.
 pub const DECISIONS: usize = 50;
+/// Longest text on a button, in characters.
+pub const LABEL: usize = 60;
+/// Most published versions of a form.
+pub const FORM_VERSIONS: usize = 100;
+/// Most sections of a form.
+pub const FORM_SECTIONS: usize = 30;
+/// Most fields of a form, in all of its sections.
+pub const FORM_FIELDS: usize = 100;
+/// Most options of a field.
+pub const FORM_OPTIONS: usize = 250;
+/// Longest text of an agreement, in characters.
+pub const AGREEMENT: usize = 20_000;
+/// Longest answer of one line, in characters.
+pub const ANSWER: usize = 500;
+/// Longest answer of several lines, in characters.
+pub const LONG_ANSWER: usize = 10_000;
+/// Longest web address, in characters.
+pub const WEB_ADDRESS: usize = 2_000;
+/// Most characters in all answers of a submission.
+pub const ANSWERS: usize = 100_000;
 
 /// Notes a violation unless `text` has 1 to `max` characters, is trimmed and on one line.
 pub fn check_name(v: &mut Violations, field: &str, text: &str, max: usize) {
@@ -64,8 +84,21 @@ pub fn check_optional_name(v: &mut Violations, field: &str, text: Option<&str>, 
 /// Notes a violation when a longer text is too long or has control characters other than line
 /// ends and tabs. It may be empty.
 pub fn check_note(v: &mut Violations, field: &str, text: &str) {
-    if text.chars().count() > NOTE {
-        v.add(field, format!("must be at most {NOTE} characters"));
+    check_lines(v, field, text, NOTE);
+}
+
+/// Like [`check_note`], for a text of at most `max` characters that must not be empty.
+pub fn check_long_text(v: &mut Violations, field: &str, text: &str, max: usize) {
+    if text.trim().is_empty() {
+        v.add(field, "is required");
+    } else {
+        check_lines(v, field, text, max);
+    }
+}
+
+fn check_lines(v: &mut Violations, field: &str, text: &str, max: usize) {
+    if text.chars().count() > max {
+        v.add(field, format!("must be at most {max} characters"));
     } else if text
         .chars()
         .any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t'))

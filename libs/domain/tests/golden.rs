@@ -17,6 +17,7 @@ use cqrs_es::persist::SerializedEvent;
 use serde_json::Value;
 use tierline_domain::StoredEvent;
 use tierline_domain::activity::{CertificationEvent, DealEvent, RecordEvent};
+use tierline_domain::application::{FormEvent, SubmissionEvent};
 use tierline_domain::enrollment::EnrollmentEvent;
 use tierline_domain::partner::PartnerEvent;
 use tierline_domain::program::ProgramEvent;
@@ -56,6 +57,8 @@ fn families() -> Vec<Family> {
         family::<CertificationEvent>(),
         family::<RecordEvent>(),
         family::<StandingEvent>(),
+        family::<FormEvent>(),
+        family::<SubmissionEvent>(),
     ]
 }
 

@@ -37,11 +37,13 @@ pub fn leaf_hash(
     hasher.finalize().into()
 }
 
-/// The routing key of events that go to `routing`: `{org}/{partner}`, or `{org}/*` for every
-/// partition.
+/// The routing key of events that go to `routing`: `{org}/{partner}`, `{org}/{kind}:{id}` for what
+/// belongs to no partner, or `{org}/*` for every partition. No identifier has a `:` or a `*`, so
+/// no two of them are ever the same.
 pub fn routing_key(org: &OrgId, routing: &Routing) -> String {
     match routing {
         Routing::Partner(partner) => format!("{org}/{partner}"),
+        Routing::Alone { kind, id } => format!("{org}/{kind}:{id}"),
         Routing::EveryPartition => format!("{org}/*"),
     }
 }
@@ -88,6 +90,17 @@ mod tests {
             seen[partition_of(&format!("acme/p-{n}")) as usize] += 1;
         }
         assert!(seen.iter().all(|n| (800..1200).contains(n)), "{seen:?}");
+    }
+
+    #[test]
+    fn what_belongs_to_no_partner_has_a_key_that_no_partner_can_have() {
+        let org = OrgId::parse("acme").unwrap();
+        let form = Routing::Alone {
+            kind: "form",
+            id: "resellers".to_owned(),
+        };
+        assert_eq!(routing_key(&org, &form), "acme/form:resellers");
+        assert!(tierline_domain::PartnerId::parse("form:resellers").is_err());
     }
 
     #[test]

@@ -11,7 +11,7 @@ use tierline_domain::any_event::AnyEvent;
 use tierline_domain::rules::RateTable;
 use tierline_eventstore::{EventStore, LogEvent};
 
-use crate::batch::{Batch, STANDING, Trouble};
+use crate::batch::{Batch, TELLS_NOTHING, Trouble};
 use crate::org::OrgView;
 use crate::partner::PartnerState;
 use crate::store::{self, PartnerKey};
@@ -146,8 +146,7 @@ impl Handler for Evaluator {
         self.memory.batches += 1;
         let mut partitions: BTreeMap<u8, Vec<(usize, AnyEvent)>> = BTreeMap::new();
         for (index, event) in events.iter().enumerate() {
-            // What the evaluator wrote itself tells it nothing.
-            if event.aggregate_type == STANDING {
+            if TELLS_NOTHING.contains(&event.aggregate_type.as_str()) {
                 continue;
             }
             let any = tierline_bus::decode(self.store.codec(), event).map_err(|error| {

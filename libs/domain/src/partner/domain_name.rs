@@ -1,6 +1,7 @@
 //! Web domains and e-mail addresses in one normal form, so that the same company written two ways
 //! is found to be the same.
 
+use crate::limits;
 use crate::rejection::Rejection;
 
 /// Longest domain name (RFC 1035).
@@ -77,6 +78,46 @@ pub fn normalize_email(field: &str, text: &str) -> Result<String, Rejection> {
     ))
 }
 
+/// Takes a web address, `https://example.com/about`, as it is.
+///
+/// # Errors
+/// `INVALID_REQUEST` on `field` when it is no `http` or `https` address of a web domain: other
+/// schemes run code or open files, and names before an `@` deceive whoever reads the address.
+pub fn checked_web_address(field: &str, text: &str) -> Result<String, Rejection> {
+    let text = text.trim();
+    if is_web_address(text) {
+        return Ok(text.to_owned());
+    }
+    let most = limits::WEB_ADDRESS;
+    Err(Rejection::invalid(
+        field,
+        format!(
+            "must be a web address like https://example.com/about, of at most {most} characters \
+             and without spaces"
+        ),
+    ))
+}
+
+fn is_web_address(text: &str) -> bool {
+    let Some((scheme, rest)) = text.split_once("://") else {
+        return false;
+    };
+    let authority = rest.split(['/', '?', '#', '\\']).next().unwrap_or_default();
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, port)) => (host, Some(port)),
+        None => (authority, None),
+    };
+    let digits =
+        |port: &str| !port.starts_with('+') && port.parse::<u16>().is_ok_and(|number| number > 0);
+    ["http", "https"].contains(&scheme.to_ascii_lowercase().as_str())
+        && text.chars().count() <= limits::WEB_ADDRESS
+        && !text
+            .chars()
+            .any(|c| c.is_whitespace() || c.is_control() || c == '\\')
+        && is_domain(&host.to_ascii_lowercase())
+        && port.is_none_or(digits)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -146,6 +187,41 @@ mod tests {
             "a@b@c.com",
         ] {
             assert!(normalize_email("email", text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn web_addresses_lead_to_a_web_domain_and_nowhere_else() {
+        for text in [
+            "https://example.com",
+            "HTTP://Example.com/About?x=1#top",
+            "https://shop.example.co.uk:8443/",
+            " https://example.com/ä ",
+        ] {
+            assert_eq!(checked_web_address("site", text).unwrap(), text.trim());
+        }
+        let long = format!("https://example.com/{}", "a".repeat(limits::WEB_ADDRESS));
+        for text in [
+            "",
+            "example.com",
+            "javascript://example.com/%0aalert(1)",
+            "javascript:alert(1)",
+            "ftp://example.com",
+            "https://",
+            "https://localhost/",
+            "https://127.0.0.1/",
+            "https://user@example.com/",
+            "https://user:secret@example.com/",
+            "https://example.com:0/",
+            "https://example.com:+80/",
+            "https://example.com:70000/",
+            "https://example.com\\@evil.example/",
+            "https://example.com/a b",
+            "https://example.com/\u{7}",
+            &long,
+        ] {
+            let rejection = checked_web_address("site", text).unwrap_err();
+            assert_eq!(rejection.violations[0].field, "site", "{text}");
         }
     }
 

@@ -5,6 +5,9 @@
 //! sixteen significant digits on it has to be written `{number: "…"}`. Anchors and aliases are fine
 //! within bounds; a definition that is written back has none.
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
 use crate::program::definition::ProgramDefinition;
 use crate::rejection::Rejection;
 
@@ -22,10 +25,15 @@ const MAX_REPLAYED_EVENTS: usize = 100_000;
 /// `INVALID_REQUEST` on the field `definition`, with line and column, what is wrong, and for an
 /// unknown name the names that are allowed.
 pub fn program_from_yaml(text: &str) -> Result<ProgramDefinition, Rejection> {
+    read("definition", text)
+}
+
+/// Reads a file within the bounds of this module; what is wrong is said of `field`.
+pub(crate) fn read<T: DeserializeOwned>(field: &str, text: &str) -> Result<T, Rejection> {
     if text.len() > MAX_YAML_BYTES {
         let size = text.len();
         return Err(Rejection::invalid(
-            "definition",
+            field,
             format!("has {size} bytes; at most {MAX_YAML_BYTES} are read"),
         ));
     }
@@ -37,7 +45,7 @@ pub fn program_from_yaml(text: &str) -> Result<ProgramDefinition, Rejection> {
         strict_booleans: true,
     };
     serde_saphyr::from_str_with_options(text, options)
-        .map_err(|error| Rejection::invalid("definition", describe(&error)))
+        .map_err(|error| Rejection::invalid(field, describe(&error)))
 }
 
 fn describe(error: &serde_saphyr::Error) -> String {
@@ -59,7 +67,12 @@ fn describe(error: &serde_saphyr::Error) -> String {
 /// # Errors
 /// `INVALID_REQUEST` on the field `definition`, should it have no YAML form.
 pub fn program_to_yaml(definition: &ProgramDefinition) -> Result<String, Rejection> {
+    write("definition", definition)
+}
+
+/// Writes a file; what goes wrong is said of `field`.
+pub(crate) fn write<T: Serialize>(field: &str, content: &T) -> Result<String, Rejection> {
     let options = serde_saphyr::ser_options! { compact_list_indent: false };
-    serde_saphyr::to_string_with_options(definition, options)
-        .map_err(|error| Rejection::invalid("definition", error.to_string()))
+    serde_saphyr::to_string_with_options(content, options)
+        .map_err(|error| Rejection::invalid(field, error.to_string()))
 }

@@ -96,7 +96,9 @@ impl AppendItem {
         let routing_key = keys::routing_key(&org, routing);
         let routing_hash = keys::routing_hash(&routing_key);
         let partition = match routing {
-            Routing::Partner(_) => i16::from(keys::partition_of_hash(routing_hash)),
+            Routing::Partner(_) | Routing::Alone { .. } => {
+                i16::from(keys::partition_of_hash(routing_hash))
+            }
             Routing::EveryPartition => -1,
         };
         let rows = events

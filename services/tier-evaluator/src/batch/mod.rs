@@ -6,8 +6,6 @@ mod index;
 mod saving;
 mod taking;
 
-pub(crate) use saving::STANDING;
-
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use jiff::Timestamp;
@@ -24,6 +22,10 @@ use crate::handler::{KnownRates, Memory};
 use crate::org::OrgView;
 use crate::partner::PartnerState;
 use crate::store::{self, FactKey, PartnerKey};
+
+/// Aggregate types whose events tell the evaluator nothing: what it wrote itself, and what concerns
+/// no partner. They are not even decoded.
+pub(crate) const TELLS_NOTHING: [&str; 3] = [saving::STANDING, "Form", "Submission"];
 
 /// Why an event was not taken.
 pub(crate) enum Trouble {
@@ -202,8 +204,8 @@ impl<'a> Batch<'a> {
             AnyEvent::Deal(_) | AnyEvent::Certification(_) | AnyEvent::Record(_) => {
                 self.take_fact(event, any).await?;
             }
-            // Never given to it: the evaluator wrote it itself.
-            AnyEvent::Standing(_) => {}
+            // Never given to it; see `TELLS_NOTHING`.
+            AnyEvent::Standing(_) | AnyEvent::Form(_) | AnyEvent::Submission(_) => {}
             AnyEvent::Foreign { event_type, .. } => {
                 return Err(Trouble::Event(format!(
                     "this release does not know {event_type}"

@@ -8,7 +8,7 @@ use super::{Batch, Pending, Trouble};
 use crate::store::{self, FactKey};
 
 /// Type name of the streams that the evaluator writes.
-pub(crate) const STANDING: &str = "Standing";
+pub(super) const STANDING: &str = "Standing";
 
 impl Batch<'_> {
     pub(super) async fn save_facts(&mut self) -> Result<(), sqlx::Error> {
