@@ -55,6 +55,11 @@ pub mod tierline {
         "tierline.activity.v1"
     );
     package!(
+        /// Forms and submissions.
+        application,
+        "tierline.application.v1"
+    );
+    package!(
         /// Standings, decisions, explanations.
         standing,
         "tierline.standing.v1"
@@ -66,4 +71,4 @@ pub mod tierline {
     );
 }
 
-pub use tierline::{activity, common, enrollment, partner, program, query, standing};
+pub use tierline::{activity, application, common, enrollment, partner, program, query, standing};

@@ -5,14 +5,16 @@
 //! `position` of the log event that last changed the row, `state` (the row as JSON), and columns
 //! taken out of the row for filters and orders. What a table shows follows from the log alone.
 //!
-//! Deliberately absent: personal data of contacts, and whether events of a partner are set aside
+//! Deliberately absent: personal data of contacts and applicants, and whether events of a partner are set aside
 //! (that is asked of `bus.parked` when a row is read).
 
+mod application;
 mod decision;
 mod partner;
 mod program;
 mod standing;
 
+pub use application::{DecidedLine, FormColumns, FormRow, SubmissionColumns, SubmissionRow};
 pub use decision::{DecisionCause, DecisionColumns, DecisionKind, DecisionRow};
 pub use partner::{PartnerColumns, PartnerRow, StandingLine};
 pub use program::{ProgramColumns, ProgramRow, PublishedRow};
@@ -41,5 +43,15 @@ pub const TIER_HISTORY: ConsumerId = ConsumerId {
 /// Builds `read.programs`. Works on partition 0 alone, which carries every event of every program.
 pub const PROGRAMS: ConsumerId = ConsumerId {
     name: "projector-programs",
+    version: 1,
+};
+/// Builds `read.forms`.
+pub const FORMS: ConsumerId = ConsumerId {
+    name: "projector-forms",
+    version: 1,
+};
+/// Builds `read.submissions`.
+pub const SUBMISSIONS: ConsumerId = ConsumerId {
+    name: "projector-submissions",
     version: 1,
 };

@@ -162,6 +162,25 @@ pub const TABLE: &[(&str, &[Role])] = &[
         "tierline.activity.v1.RecordService/RecordActivities",
         WRITERS,
     ),
+    ("tierline.application.v1.FormService/DefineForm", ADMINS),
+    ("tierline.application.v1.FormService/PublishForm", ADMINS),
+    ("tierline.application.v1.FormService/GetForm", READERS),
+    (
+        "tierline.application.v1.SubmissionService/SubmitApplication",
+        WRITERS,
+    ),
+    (
+        "tierline.application.v1.SubmissionService/GetSubmission",
+        MANAGERS,
+    ),
+    (
+        "tierline.application.v1.SubmissionService/ApproveSubmission",
+        MANAGERS,
+    ),
+    (
+        "tierline.application.v1.SubmissionService/RejectSubmission",
+        MANAGERS,
+    ),
     (
         "tierline.query.v1.PartnerQueryService/ListPartners",
         READERS,
@@ -172,6 +191,14 @@ pub const TABLE: &[(&str, &[Role])] = &[
     ),
     (
         "tierline.query.v1.ProgramQueryService/ListPrograms",
+        READERS,
+    ),
+    (
+        "tierline.query.v1.ApplicationQueryService/ListForms",
+        READERS,
+    ),
+    (
+        "tierline.query.v1.ApplicationQueryService/ListSubmissions",
         READERS,
     ),
     (

@@ -6,7 +6,7 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 use tierline_domain::Rejection;
 use tierline_eventstore::CommandContext;
-use tierline_proto::{activity, enrollment, partner, program};
+use tierline_proto::{activity, application, enrollment, partner, program};
 use tokio::time::Instant;
 use tonic::metadata::MetadataMap;
 use tonic::{Extensions, Request, Status};
@@ -55,6 +55,7 @@ creations!(
     activity::v1::RegisterDealRequest,
     activity::v1::AwardCertificationRequest,
     activity::v1::RecordActivityRequest,
+    application::v1::SubmitApplicationRequest,
 );
 
 mutations!(
@@ -94,6 +95,10 @@ mutations!(
     activity::v1::MarkHolderLeftRequest,
     activity::v1::AmendRecordRequest,
     activity::v1::RetractRecordRequest,
+    application::v1::DefineFormRequest,
+    application::v1::PublishFormRequest,
+    application::v1::ApproveSubmissionRequest,
+    application::v1::RejectSubmissionRequest,
 );
 
 /// A request that changes something, with everything around it.

@@ -15,6 +15,8 @@ pub enum Target {
     Enrollment,
     /// Commands on deals, certifications and other facts.
     Activity,
+    /// Commands on forms and submissions.
+    Application,
     /// Turns facts into standings.
     TierEvaluator,
     /// Numbers committed events into the log, and publishes it.
@@ -27,11 +29,12 @@ pub enum Target {
 
 impl Target {
     /// Every target.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Program,
         Self::Partner,
         Self::Enrollment,
         Self::Activity,
+        Self::Application,
         Self::TierEvaluator,
         Self::Relay,
         Self::Projector,
@@ -45,6 +48,7 @@ impl Target {
             Self::Partner => "partner",
             Self::Enrollment => "enrollment",
             Self::Activity => "activity",
+            Self::Application => "application",
             Self::TierEvaluator => "tier-evaluator",
             Self::Relay => "relay",
             Self::Projector => "projector",
@@ -59,12 +63,13 @@ impl Target {
             Self::Partner => "gRPC: create, edit, tag and suspend partners",
             Self::Enrollment => "gRPC: enroll, pin, terminate",
             Self::Activity => "gRPC: deals, certifications and other facts, one by one or in bulk",
+            Self::Application => "gRPC: application forms, submissions and their review",
             Self::TierEvaluator => "follows the log, assesses enrollments, writes their standings",
             Self::Relay => {
                 "gives every committed event its number in the log, and publishes the log to NATS"
             }
             Self::Projector => "follows the log, keeps the read models",
-            Self::Query => "gRPC: partners, standings, history, explanations",
+            Self::Query => "gRPC: partners, standings, history, explanations, submissions",
         }
     }
 
@@ -72,7 +77,7 @@ impl Target {
     pub const fn takes_commands(self) -> bool {
         matches!(
             self,
-            Self::Program | Self::Partner | Self::Enrollment | Self::Activity
+            Self::Program | Self::Partner | Self::Enrollment | Self::Activity | Self::Application
         )
     }
 

@@ -19,7 +19,7 @@ mod table;
 mod verify;
 
 pub use model::{Effect, Keeps, Model};
-pub use models::{NAMES, Partners, Programs, Standings, TierHistory};
+pub use models::{Forms, NAMES, Partners, Programs, Standings, Submissions, TierHistory};
 pub use rebuild::{RebuildError, RebuildProgress, rebuild};
 pub use run::{Projection, ProjectionError, consumers};
 pub use verify::{Difference, Sample, VerifyError, VerifyReport, verify};
@@ -37,6 +37,10 @@ pub const MIGRATIONS: Migrations = Migrations {
         Migration {
             name: "0002_json.sql",
             sql: include_str!("../migrations/0002_json.sql"),
+        },
+        Migration {
+            name: "0003_applications.sql",
+            sql: include_str!("../migrations/0003_applications.sql"),
         },
     ],
 };

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::handler::ModelHandler;
 use crate::model::Model;
-use crate::models::{Partners, Programs, Standings, TierHistory};
+use crate::models::{Forms, Partners, Programs, Standings, Submissions, TierHistory};
 use crate::rebuild::{RebuildError, rebuild_model};
 use crate::table::Table;
 
@@ -84,6 +84,8 @@ pub fn consumers(
         projection::<Standings>(pool, log, progress, options),
         projection::<TierHistory>(pool, log, progress, options),
         projection::<Programs>(pool, log, progress, options),
+        projection::<Forms>(pool, log, progress, options),
+        projection::<Submissions>(pool, log, progress, options),
     ];
     all.into_iter().flatten().collect()
 }

@@ -7,8 +7,10 @@ mod common;
 use std::sync::Mutex;
 use std::time::Duration;
 
+use common::applications::decision;
 use common::{World, created};
 use tierline_bus::Checkpoints;
+use tierline_domain::application::SubmissionEvent;
 use tierline_domain::partner::PartnerEvent;
 use tierline_projector::{NAMES, RebuildError, RebuildProgress, Sample, rebuild, verify};
 use tierline_testkit::eventually;
@@ -21,10 +23,17 @@ async fn assert_equal_to_the_log(world: &World) {
     }
 }
 
+/// No table is left empty.
+async fn applications(world: &mut World) {
+    let approved = SubmissionEvent::SubmissionApproved(decision());
+    world.applications("acme", approved).await;
+}
+
 #[tokio::test]
 async fn a_rebuilt_table_equals_the_live_one() {
     let mut world = World::start().await;
     world.program("acme").await;
+    applications(&mut world).await;
     for n in 0..10 {
         world.silver_partner("acme", &format!("p-{n}")).await;
     }
@@ -53,7 +62,11 @@ async fn a_rebuilt_table_equals_the_live_one() {
         assert_eq!(last.applied, last.total, "{name}");
     }
     let lags = Checkpoints::lags(&world.pool).await.unwrap();
-    assert_eq!(lags.len(), 4, "the builders leave nothing behind: {lags:?}");
+    assert_eq!(
+        lags.len(),
+        NAMES.len(),
+        "the builders leave nothing behind: {lags:?}"
+    );
     // The live consumers go on from the swapped tables.
     world.silver_partner("acme", "p-late").await;
     world.project().await;
@@ -64,6 +77,7 @@ async fn a_rebuilt_table_equals_the_live_one() {
 async fn live_projections_go_on_through_a_rebuild() {
     let mut world = World::start().await;
     world.program("acme").await;
+    applications(&mut world).await;
     let cancel = CancellationToken::new();
     let running = world.spawn(&cancel);
     for n in 0..5 {
@@ -123,6 +137,7 @@ async fn an_interrupted_rebuild_leaves_the_old_table_and_goes_on_later() {
 async fn a_table_of_an_older_release_is_built_afresh_before_its_projection_goes_on() {
     let mut world = World::start().await;
     world.program("acme").await;
+    applications(&mut world).await;
     world.silver_partner("acme", "p-1").await;
     world.project().await;
     sqlx::raw_sql(
@@ -141,7 +156,7 @@ async fn a_table_of_an_older_release_is_built_afresh_before_its_projection_goes_
         .fetch_all(&world.pool)
         .await
         .unwrap();
-    assert_eq!(versions, [1, 1, 1, 1]);
+    assert_eq!(versions, [1; NAMES.len()]);
 }
 
 #[tokio::test]
@@ -152,7 +167,7 @@ async fn an_unknown_name_is_answered_with_the_known_ones() {
         error
             .unwrap_err()
             .to_string()
-            .contains("partners, standings, tier_history, programs")
+            .contains("partners, standings, tier_history, programs, forms, submissions")
     );
 }
 
@@ -169,6 +184,7 @@ async fn rollbacks(world: &World) -> i64 {
 async fn rows_in_memory_are_forgotten_when_a_commit_fails() {
     let mut world = World::start().await;
     world.program("acme").await;
+    applications(&mut world).await;
     let cancel = CancellationToken::new();
     let running = world.spawn(&cancel);
     world.silver_partner("acme", "p-1").await;

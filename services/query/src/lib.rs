@@ -1,10 +1,11 @@
-//! Reading: partners, programs, standings, the history of tiers, proof, and the state of the
-//! system, over gRPC.
+//! Reading: partners, programs, standings, the history of tiers, proof, forms and submissions, and
+//! the state of the system, over gRPC.
 //!
 //! Lists come from the tables of schema `read`; evidence and replay come from the log itself. The
 //! org is always that of the caller, in every condition. Nothing here changes anything but what
 //! an operator does with events that were set aside.
 
+mod applications;
 mod convert;
 mod evidence;
 mod explain;
@@ -24,6 +25,7 @@ use std::sync::Arc;
 use sqlx::PgPool;
 use tierline_bus::Waiter;
 use tierline_eventstore::{Codec, LogReader};
+use tierline_proto::query::v1::application_query_service_server::ApplicationQueryServiceServer;
 use tierline_proto::query::v1::audit_service_server::AuditServiceServer;
 use tierline_proto::query::v1::operations_service_server::OperationsServiceServer;
 use tierline_proto::query::v1::partner_query_service_server::PartnerQueryServiceServer;
@@ -77,6 +79,12 @@ impl Query {
     /// Programs.
     pub fn program_service(&self) -> ProgramQueryServiceServer<Self> {
         ProgramQueryServiceServer::new(self.clone()).max_decoding_message_size(MAX_REQUEST_BYTES)
+    }
+
+    /// Forms and submissions.
+    pub fn application_service(&self) -> ApplicationQueryServiceServer<Self> {
+        ApplicationQueryServiceServer::new(self.clone())
+            .max_decoding_message_size(MAX_REQUEST_BYTES)
     }
 
     /// Standings.

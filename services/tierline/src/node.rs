@@ -438,6 +438,12 @@ impl Node {
                 .add_service(tierline_activity::record_server(commands.clone()));
             any = true;
         }
+        if targets.has(Target::Application) {
+            routes
+                .add_service(tierline_application::form_server(commands.clone()))
+                .add_service(tierline_application::submission_server(commands.clone()));
+            any = true;
+        }
         if targets.has(Target::Query) {
             let pool = pools.of(Purpose::Queries).await?;
             let waiter = Waiter::new(pool.clone(), progress);
@@ -445,6 +451,7 @@ impl Node {
             routes
                 .add_service(query.partner_service())
                 .add_service(query.program_service())
+                .add_service(query.application_service())
                 .add_service(query.standing_service())
                 .add_service(query.audit_service())
                 .add_service(query.operations_service());

@@ -1,17 +1,28 @@
 //! The read models, one file each.
 
+mod forms;
 mod partners;
 mod programs;
 mod standings;
+mod submissions;
 mod tier_history;
 
+pub use forms::Forms;
 pub use partners::Partners;
 pub use programs::Programs;
 pub use standings::Standings;
+pub use submissions::Submissions;
 pub use tier_history::TierHistory;
 
 /// Names of all read models.
-pub const NAMES: [&str; 4] = ["partners", "standings", "tier_history", "programs"];
+pub const NAMES: [&str; 6] = [
+    "partners",
+    "standings",
+    "tier_history",
+    "programs",
+    "forms",
+    "submissions",
+];
 
 /// Calls a generic function with the model of a name: `with_model!(name, M => f::<M>(…))`. Gives
 /// `None` for a name that no model has.
@@ -32,6 +43,14 @@ macro_rules! with_model {
             }
             "programs" => {
                 type $model = $crate::models::Programs;
+                Some($body)
+            }
+            "forms" => {
+                type $model = $crate::models::Forms;
+                Some($body)
+            }
+            "submissions" => {
+                type $model = $crate::models::Submissions;
                 Some($body)
             }
             _ => None,

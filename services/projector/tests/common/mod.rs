@@ -2,6 +2,8 @@
 #![allow(dead_code, reason = "not every test binary uses everything")]
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
+pub mod applications;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -196,7 +198,8 @@ impl World {
                 let lags = Checkpoints::lags(&self.pool).await.unwrap();
                 let live = lags.iter().filter(|lag| !lag.consumer.ends_with("-build"));
                 let left: Vec<i64> = live.map(|lag| lag.events).collect();
-                left.len() == 4 && left.iter().all(|events| *events == 0)
+                left.len() == tierline_projector::NAMES.len()
+                    && left.iter().all(|events| *events == 0)
             },
         )
         .await;
