@@ -50,6 +50,8 @@ enum Command {
     Org(commands::org::OrgArgs),
     /// Publish, check and show programs.
     Program(commands::program::ProgramArgs),
+    /// Application forms: publish them, submit them, decide about submissions.
+    Application(commands::application::ApplicationArgs),
     /// Enroll partners in programs.
     Enroll(commands::enroll::EnrollArgs),
     /// Move the clock of a sandbox org step by step.
@@ -100,6 +102,7 @@ impl Cli {
             Command::Verify(args) => commands::verify::run(args, &globals).await,
             Command::Org(args) => commands::org::run(args, &globals).await,
             Command::Program(args) => commands::program::run(args, &globals).await,
+            Command::Application(args) => commands::application::run(args, &globals).await,
             Command::Enroll(args) => commands::enroll::run(args, &globals).await,
             Command::Clock(args) => commands::clock::run(args, &globals).await,
             Command::Token(args) => commands::token::run(args, &globals),

@@ -9,6 +9,6 @@ pub use form::{
     FormSection, form_from_yaml, form_to_yaml,
 };
 pub use submission::{
-    AcceptedAgreement, Decision, Received, Review, Submission, SubmissionCommand, SubmissionEvent,
-    SubmissionState, Submit,
+    AcceptedAgreement, Decision, FilledIn, Received, Review, Submission, SubmissionCommand,
+    SubmissionEvent, SubmissionState, Submit, filled_in_from_yaml,
 };

@@ -1,5 +1,6 @@
 //! One file per subcommand.
 
+pub mod application;
 pub mod audit;
 pub mod bench;
 pub mod clock;

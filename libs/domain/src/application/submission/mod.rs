@@ -4,7 +4,9 @@ pub mod aggregate;
 pub(crate) mod answers;
 pub mod commands;
 pub mod events;
+pub mod yaml;
 
 pub use aggregate::{Submission, SubmissionState};
 pub use commands::{Review, SubmissionCommand, Submit};
 pub use events::{AcceptedAgreement, Decision, Received, SubmissionEvent};
+pub use yaml::{FilledIn, filled_in_from_yaml};

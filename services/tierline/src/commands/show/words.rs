@@ -1,7 +1,9 @@
 //! Values of the contract in words: enums, dates, instants.
 
 use jiff::Timestamp;
-use tierline_proto::{partner::v1 as partner, standing::v1 as standing};
+use tierline_proto::{
+    application::v1 as application, partner::v1 as partner, standing::v1 as standing,
+};
 
 /// The value of an enum without the prefix of its type, as filters take it: `TIER_SOURCE_PIN` is
 /// `pin`. Empty for unspecified.
@@ -35,6 +37,10 @@ words! {
     direction: standing::Direction, "DIRECTION_";
     /// Why a tier changed.
     cause: standing::Cause, "CAUSE_";
+    /// How far a submission has come.
+    submission_state: application::SubmissionState, "SUBMISSION_STATE_";
+    /// What can be filled into a field.
+    field_type: application::FieldType, "FIELD_TYPE_";
 }
 
 /// What decides a tier, as a phrase.
