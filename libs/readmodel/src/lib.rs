@@ -5,8 +5,8 @@
 //! `position` of the log event that last changed the row, `state` (the row as JSON), and columns
 //! taken out of the row for filters and orders. What a table shows follows from the log alone.
 //!
-//! Deliberately absent: personal data of contacts and applicants, and whether events of a partner are set aside
-//! (that is asked of `bus.parked` when a row is read).
+//! Deliberately absent: personal data of contacts and applicants, and whether events of a partner
+//! are set aside (that is asked of `bus.parked` when a row is read).
 
 mod application;
 mod decision;

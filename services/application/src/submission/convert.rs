@@ -23,9 +23,9 @@ pub(super) fn answers(
     })
 }
 
-/// Whether a message has what the applicant wrote.
+/// Whether a message has what the applicant wrote and the note of the decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Answers {
+pub(super) enum Personal {
     /// It has.
     Shown,
     /// It has not: the answers to commands are kept for repetitions, beside the log.
@@ -37,7 +37,7 @@ pub(super) fn message(
     id: &str,
     submission: &Submission,
     version: u64,
-    answers: Answers,
+    personal: Personal,
 ) -> pb::Submission {
     let mut message = pb::Submission {
         submission_id: id.to_owned(),
@@ -47,7 +47,10 @@ pub(super) fn message(
             .map(|decision| pb::SubmissionDecision {
                 decided_by: decision.decided_by.clone(),
                 decide_time: instant(decision.decide_time),
-                note: decision.note.clone(),
+                note: match personal {
+                    Personal::Shown => decision.note.clone(),
+                    Personal::LeftOut => String::new(),
+                },
             }),
         etag: tierline_rpc::command::etag(version),
         ..pb::Submission::default()
@@ -58,7 +61,7 @@ pub(super) fn message(
     message.form_id = received.form.to_string();
     message.form_version = received.form_version;
     message.submit_time = instant(received.submit_time);
-    if answers == Answers::Shown {
+    if personal == Personal::Shown {
         message.answers = c::attributes_message(&received.answers);
     }
     let accepted = received.agreements.iter();

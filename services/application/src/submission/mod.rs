@@ -16,7 +16,7 @@ use tierline_rpc::{Call, Caller, Commands, OrgTime, from_rejection, limits};
 use tonic::codec::CompressionEncoding::Gzip;
 use tonic::{Request, Response, Status};
 
-use convert::Answers;
+use convert::Personal;
 
 /// Commands of submissions.
 #[derive(Clone)]
@@ -58,7 +58,7 @@ impl SubmissionService {
 
 fn response(outcome: &Outcome<Submission>) -> pb::SubmissionResponse {
     let (id, state) = (outcome.stream.id(), &outcome.state);
-    let message = convert::message(id, state, outcome.version, Answers::LeftOut);
+    let message = convert::message(id, state, outcome.version, Personal::LeftOut);
     pb::SubmissionResponse {
         submission: Some(message),
         success_message: String::new(),
@@ -116,7 +116,7 @@ impl Rpc for SubmissionService {
             .get::<Submission, _>(&request, "submission", id)
             .await;
         let (stream, found) = found?;
-        let message = convert::message(stream.id(), &found.state, found.version, Answers::Shown);
+        let message = convert::message(stream.id(), &found.state, found.version, Personal::Shown);
         Ok(Response::new(message))
     }
 

@@ -241,8 +241,10 @@ async fn an_approval_names_who_and_when_and_creates_no_partner() {
     let decision = approved.decision.unwrap();
     assert_eq!(
         (decision.decided_by.as_str(), decision.note.as_str()),
-        ("user:ada", "A good match.")
+        ("user:ada", "")
     );
+    let whole = service.get_submission(get(&id)).await.unwrap().into_inner();
+    assert_eq!(whole.decision.unwrap().note, "A good match.");
     assert_eq!(decision.decide_time.unwrap().seconds, seconds(NOW));
     assert_eq!(server.events().await, events + 1, "and nothing else");
     service.approve_submission(approve(&id)).await.unwrap();
@@ -306,18 +308,28 @@ async fn answers_are_shown_to_those_who_decide_and_to_nobody_else() {
 }
 
 #[tokio::test]
-async fn receipts_hold_nothing_that_an_applicant_wrote() {
+async fn receipts_hold_nothing_that_an_applicant_wrote_and_no_note() {
     let server = with_form().await;
     let mut service = submissions(&server, Role::Integration);
     let request = pb::SubmitApplicationRequest {
         request_id: "r-1".to_owned(),
         ..submit()
     };
-    service.submit_application(request).await.unwrap();
-    let query = "SELECT response FROM receipts WHERE request_id = 'r-1'";
+    let answer = service.submit_application(request).await.unwrap();
+    let id = answer.into_inner().submission.unwrap().submission_id;
+    let request = pb::RejectSubmissionRequest {
+        request_id: "r-2".to_owned(),
+        ..reject(&id, "Nova is too small.")
+    };
+    let mut service = submissions(&server, Role::PartnerManager);
+    service.reject_submission(request).await.unwrap();
+    let query = "SELECT response FROM receipts WHERE request_id IN ('r-1', 'r-2')";
     let pool = server.commands.store().pool();
-    let response: Vec<u8> = sqlx::query_scalar(query).fetch_one(pool).await.unwrap();
-    let response = String::from_utf8_lossy(&response).to_lowercase();
-    assert!(response.contains("resellers"), "{response}");
-    assert!(!response.contains("nova"), "{response}");
+    let kept: Vec<Vec<u8>> = sqlx::query_scalar(query).fetch_all(pool).await.unwrap();
+    assert_eq!(kept.len(), 2);
+    for response in kept {
+        let response = String::from_utf8_lossy(&response).to_lowercase();
+        assert!(response.contains("resellers"), "{response}");
+        assert!(!response.contains("nova"), "{response}");
+    }
 }

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
+mod applications;
 mod proof;
 mod tables;
 mod world;

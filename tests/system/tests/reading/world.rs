@@ -22,6 +22,7 @@ use tierline_domain::{
 use tierline_eventstore::{
     AppendItem, Codec, CommandContext, EventStore, LogReader, NewEvent, Runner, Sequencer,
 };
+use tierline_proto::query::v1::application_query_service_client::ApplicationQueryServiceClient;
 use tierline_proto::query::v1::audit_service_client::AuditServiceClient;
 use tierline_proto::query::v1::operations_service_client::OperationsServiceClient;
 use tierline_proto::query::v1::partner_query_service_client::PartnerQueryServiceClient;
@@ -264,6 +265,10 @@ impl World {
         ProgramQueryServiceClient::new(self.client(org, Role::Viewer))
     }
 
+    pub fn applications(&self, org: &str) -> ApplicationQueryServiceClient<Client> {
+        ApplicationQueryServiceClient::new(self.client(org, Role::Viewer))
+    }
+
     pub fn audit(&self, org: &str) -> AuditServiceClient<Client> {
         AuditServiceClient::new(self.client(org, Role::Auditor))
     }
@@ -335,6 +340,7 @@ async fn serve(query: Query, issuer: &LocalIssuer) -> Channel {
         .layer(AuthLayer::new(verifier))
         .add_service(query.partner_service())
         .add_service(query.program_service())
+        .add_service(query.application_service())
         .add_service(query.standing_service())
         .add_service(query.audit_service())
         .add_service(query.operations_service())

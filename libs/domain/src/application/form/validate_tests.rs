@@ -63,6 +63,12 @@ fn a_form_with_every_type_of_field_is_fine() {
 }
 
 #[test]
+fn the_form_that_ships_can_be_published() {
+    let text = include_str!("../../../../../forms/reseller-application.yaml");
+    validate(&form_from_yaml(text).unwrap()).unwrap();
+}
+
+#[test]
 fn an_empty_form_is_no_form() {
     let fields = changed(|it| {
         it.title.clear();

@@ -327,7 +327,7 @@ fn answer_rows(field: &FormField, answer: Option<&Value>) -> Vec<Vec<String>> {
         Some(Kind::Flag(flag)) => if *flag { "yes" } else { "no" }.to_owned(),
         Some(Kind::List(list)) => {
             let labels: Vec<String> = list.items.iter().map(label).collect();
-            labels.join(", ")
+            labels.join("\n")
         }
     };
     let mut heading = field.label.as_str();
