@@ -50,6 +50,10 @@ pub const MIGRATIONS: Migrations = Migrations {
             name: "0003_members.sql",
             sql: include_str!("../migrations/0003_members.sql"),
         },
+        Migration {
+            name: "0010_operators.sql",
+            sql: include_str!("../migrations/0010_operators.sql"),
+        },
     ],
 };
 

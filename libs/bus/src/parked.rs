@@ -94,6 +94,25 @@ pub struct GivingUp<'a> {
     pub reason: &'a str,
 }
 
+/// Asks for another try of everything that a consumer has parked under a routing key, and returns
+/// how many events these are.
+///
+/// # Errors
+/// When the database fails.
+pub async fn retry_key(
+    pool: &PgPool,
+    (consumer, version): (&str, i32),
+    routing_key: &str,
+) -> Result<u64, sqlx::Error> {
+    let released: i64 = sqlx::query_scalar("SELECT bus.retry_parked($1, $2, $3)")
+        .bind(consumer)
+        .bind(version)
+        .bind(routing_key)
+        .fetch_one(pool)
+        .await?;
+    Ok(released.unsigned_abs())
+}
+
 /// Gives up one parked event for good, so that the later ones of its routing key can be applied.
 /// It has to be the first of its key: order is kept within a key.
 pub async fn give_up(
@@ -102,55 +121,21 @@ pub async fn give_up(
     (partition, number): (i16, i64),
     why: GivingUp<'_>,
 ) -> Result<GivenUp, sqlx::Error> {
-    let mut transaction = pool.begin().await?;
-    let first: Option<(String, i64)> = sqlx::query_as(
-        "SELECT p.routing_key, (SELECT min(f.partition_number) FROM bus.parked f
-             WHERE f.consumer = $1 AND f.version = $2 AND f.partition = $3
-               AND f.routing_key = p.routing_key)
-         FROM bus.parked p WHERE p.consumer = $1 AND p.version = $2 AND p.partition = $3
-           AND p.partition_number = $4 FOR UPDATE",
-    )
-    .bind(consumer)
-    .bind(version)
-    .bind(partition)
-    .bind(number)
-    .fetch_optional(&mut *transaction)
-    .await?;
-    let routing_key = match first {
-        None => return Ok(GivenUp::NotParked),
-        Some((_, first)) if first != number => return Ok(GivenUp::NotFirst(first)),
-        Some((routing_key, _)) => routing_key,
-    };
-    sqlx::query(
-        "WITH gone AS (
-             DELETE FROM bus.parked WHERE consumer = $1 AND version = $2 AND partition = $3
-                 AND partition_number = $4 RETURNING *)
-         INSERT INTO bus.given_up (consumer, version, partition, partition_number, org_id,
-                                   routing_key, event_id, event_type, error, parked_at, actor,
-                                   reason)
-         SELECT consumer, version, partition, partition_number, org_id, routing_key, event_id,
-                event_type, error, parked_at, $5, $6 FROM gone",
-    )
-    .bind(consumer)
-    .bind(version)
-    .bind(partition)
-    .bind(number)
-    .bind(why.actor)
-    .bind(why.reason)
-    .execute(&mut *transaction)
-    .await?;
-    let released = sqlx::query(
-        "UPDATE bus.parked SET retry = true
-         WHERE consumer = $1 AND version = $2 AND partition = $3 AND routing_key = $4",
-    )
-    .bind(consumer)
-    .bind(version)
-    .bind(partition)
-    .bind(&routing_key)
-    .execute(&mut *transaction)
-    .await?;
-    transaction.commit().await?;
-    Ok(GivenUp::Done(released.rows_affected()))
+    let (first, released): (Option<i64>, Option<i64>) =
+        sqlx::query_as("SELECT first, released FROM bus.give_up($1, $2, $3, $4, $5, $6)")
+            .bind(consumer)
+            .bind(version)
+            .bind(partition)
+            .bind(number)
+            .bind(why.actor)
+            .bind(why.reason)
+            .fetch_one(pool)
+            .await?;
+    Ok(match (first, released) {
+        (None, _) => GivenUp::NotParked,
+        (Some(first), None) => GivenUp::NotFirst(first),
+        (Some(_), Some(released)) => GivenUp::Done(released.unsigned_abs()),
+    })
 }
 
 /// The routing keys that have something parked in some partitions.

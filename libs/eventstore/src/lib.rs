@@ -63,5 +63,9 @@ pub const MIGRATIONS: Migrations = Migrations {
             name: "0003_log_epochs.sql",
             sql: include_str!("../migrations/0003_log_epochs.sql"),
         },
+        Migration {
+            name: "0010_statistics.sql",
+            sql: include_str!("../migrations/0010_statistics.sql"),
+        },
     ],
 };

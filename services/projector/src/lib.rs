@@ -21,7 +21,7 @@ mod verify;
 pub use model::{Effect, Keeps, Model};
 pub use models::{Forms, NAMES, Partners, Programs, Standings, Submissions, TierHistory};
 pub use rebuild::{RebuildError, RebuildProgress, rebuild};
-pub use run::{Projection, ProjectionError, consumers};
+pub use run::{Projection, ProjectionError, consumers, outdated};
 pub use verify::{Difference, Sample, VerifyError, VerifyReport, verify};
 
 use tierline_eventstore::{Migration, Migrations};

@@ -54,6 +54,12 @@ pub enum RebuildError {
     /// Another instance took the live consumer over in the middle of the swap.
     #[error("the live consumer was taken over during the swap; try again")]
     TakenOver,
+    /// The account may not make tables.
+    #[error(
+        "this account may not make tables; run `tierline rebuild outdated` under the account that \
+         owns the schema"
+    )]
+    NotOwner,
     /// The consumer that fills the new table failed.
     #[error("the new table could not be filled")]
     Consumer(#[from] ConsumerError),
@@ -92,6 +98,7 @@ pub(crate) async fn rebuild_model<M: Model>(
         cancel,
         model: std::marker::PhantomData,
     };
+    build.must_be_owner().await?;
     build.must_be_alone().await?;
     build.prepare().await?;
     build.approach().await?;
@@ -108,6 +115,21 @@ struct Build<'a, M> {
 }
 
 impl<M: Model> Build<'_, M> {
+    /// Refuses early: an account that may only fill tables would fail half-way.
+    async fn must_be_owner(&self) -> Result<(), RebuildError> {
+        let may: bool = sqlx::query_scalar(
+            "SELECT has_schema_privilege('read', 'CREATE')
+                AND has_schema_privilege('read_build', 'CREATE')",
+        )
+        .fetch_one(self.pool)
+        .await?;
+        if may {
+            Ok(())
+        } else {
+            Err(RebuildError::NotOwner)
+        }
+    }
+
     /// Refuses to work beside another build. Two that slip through are still fenced from each
     /// other by their leases.
     async fn must_be_alone(&self) -> Result<(), RebuildError> {

@@ -10,7 +10,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::handler::ModelHandler;
 use crate::model::Model;
-use crate::models::{Forms, Partners, Programs, Standings, Submissions, TierHistory};
+use crate::models::{
+    Forms, Partners, Programs, Standings, Submissions, TierHistory, with_model,
+};
 use crate::rebuild::{RebuildError, rebuild_model};
 use crate::table::Table;
 
@@ -171,4 +173,20 @@ pub(crate) async fn built_version<M: Model>(pool: &PgPool) -> Result<i32, sqlx::
         .bind(M::NAME)
         .fetch_one(pool)
         .await
+}
+
+/// The read models that an older release built, with its version and ours.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn outdated(pool: &PgPool) -> Result<Vec<(&'static str, i32, i32)>, sqlx::Error> {
+    let mut outdated = Vec::new();
+    for name in crate::NAMES {
+        let versions =
+            with_model!(name, M => (built_version::<M>(pool).await?, M::CONSUMER.version));
+        if let Some((built, ours)) = versions.filter(|(built, ours)| built < ours) {
+            outdated.push((name, built, ours));
+        }
+    }
+    Ok(outdated)
 }

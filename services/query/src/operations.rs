@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use sqlx::{Postgres, QueryBuilder, Row};
-use tierline_bus::parked::{GivenUp, GivingUp, give_up};
+use tierline_bus::parked::{GivenUp, GivingUp, give_up, retry_key};
 use tierline_domain::rejection::Violations;
 use tierline_domain::{Kind, Rejection};
 use tierline_proto::query::v1 as pb;
@@ -195,25 +195,15 @@ impl Query {
         actor: &str,
         request: pb::RetryParkedRequest,
     ) -> Result<pb::RetryParkedResponse, Fault> {
-        let (consumer, version) = split_name(&request.consumer)?;
-        let done = sqlx::query(
-            "UPDATE bus.parked SET retry = true
-             WHERE consumer = $1 AND version = $2 AND routing_key = $3",
-        )
-        .bind(consumer)
-        .bind(version)
-        .bind(&request.routing_key)
-        .execute(self.pool())
-        .await?;
-        if done.rows_affected() == 0 {
+        let consumer = split_name(&request.consumer)?;
+        let released_events = retry_key(self.pool(), consumer, &request.routing_key).await?;
+        if released_events == 0 {
             let key = format!("{} {}", request.consumer, request.routing_key);
             return Err(Rejection::not_found("parked event", key).into());
         }
         let (consumer, key) = (&request.consumer, &request.routing_key);
         tracing::info!(actor, %consumer, %key, "{actor} asked {consumer} to retry {key}");
-        Ok(pb::RetryParkedResponse {
-            released_events: done.rows_affected(),
-        })
+        Ok(pb::RetryParkedResponse { released_events })
     }
 
     async fn skip(

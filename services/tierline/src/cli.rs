@@ -46,6 +46,8 @@ enum Command {
     Config(commands::config::ConfigArgs),
     /// Bring the database schema up to date.
     Migrate(commands::migrate::MigrateArgs),
+    /// Make accounts of the database with the least rights.
+    Database(commands::database::DatabaseArgs),
     /// Create an org, show it, move its clock.
     Org(commands::org::OrgArgs),
     /// Publish, check and show programs.
@@ -93,6 +95,7 @@ impl Cli {
             Command::Targets(args) => commands::targets::run(args, &globals),
             Command::Config(args) => commands::config::run(args, &globals),
             Command::Migrate(args) => commands::migrate::run(args).await,
+            Command::Database(args) => commands::database::run(args, &globals).await,
             Command::Partners(args) => commands::partners::run(args, &globals).await,
             Command::Standing(args) => commands::standing::run(args, &globals).await,
             Command::Explain(args) => commands::explain::run(args, &globals).await,

@@ -9,11 +9,13 @@ mod cli;
 mod client;
 mod commands;
 mod config_flags;
+mod database;
 mod demo;
 mod local_keys;
 mod messages;
 mod node;
 mod output;
+mod schema;
 mod version;
 mod visible;
 

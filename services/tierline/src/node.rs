@@ -35,6 +35,8 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 
+use crate::schema;
+
 /// Age at which receipts are forgotten.
 const RECEIPTS_KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
 /// Pause between two rounds of upkeep of the log.
@@ -45,7 +47,7 @@ const CONSUMER_PAUSE: Duration = Duration::from_secs(2);
 const STEADY: Duration = Duration::from_secs(5);
 
 /// Every set of migrations, in the order in which they build on each other.
-const MIGRATIONS: [Migrations; 4] = [
+pub const MIGRATIONS: [Migrations; 4] = [
     tierline_eventstore::MIGRATIONS,
     tierline_bus::MIGRATIONS,
     tierline_tier_evaluator::MIGRATIONS,
@@ -153,7 +155,7 @@ impl Node {
         };
         let housekeeping = pools.of(Purpose::Housekeeping).await?;
         check_budget(&housekeeping, &pools.budget).await?;
-        migrate(&housekeeping).await?;
+        schema::prepare(&housekeeping, config.migrate_on_start).await?;
         let readiness = Readiness::new();
         let probe = housekeeping.clone();
         readiness.probe("database", move || {
@@ -206,6 +208,17 @@ impl Node {
         node.pools = pools.open;
         started.ready();
         Ok(node)
+    }
+
+    /// Says so in the log when the account of the database may do anything.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn warn_of_superuser(&self) -> Result<(), sqlx::Error> {
+        match self.pools.first() {
+            Some(pool) => schema::warn_of_superuser(pool).await,
+            None => Ok(()),
+        }
     }
 
     async fn listen_admin(

@@ -58,7 +58,7 @@ const fn key(name: &'static str, default: Option<&'static str>, meaning: &'stati
 }
 
 /// All keys, in the order in which they are printed.
-pub const KEYS: [Key; 20] = [
+pub const KEYS: [Key; 21] = [
     Key {
         absent: "/var/lib/tierline for root, else ~/.local/share/tierline",
         ..key(
@@ -97,6 +97,12 @@ pub const KEYS: [Key; 20] = [
             "PostgreSQL to work on: postgres://user:password@host/name.",
         )
     },
+    key(
+        "migrate_on_start",
+        Some("true"),
+        "Brings the schema up to date when `tierline serve` starts. Where `tierline migrate` does \
+         that under an account of its own, say false: the schema is then only checked.",
+    ),
     Key {
         absent: "PATH, then the usual places, newest version first",
         ..key(

@@ -83,6 +83,8 @@ pub struct Config {
     pub nats_credentials: Option<PathBuf>,
     /// Copies of each stream.
     pub nats_replicas: u8,
+    /// Whether the schema is brought up to date at the start, or only checked.
+    pub migrate_on_start: bool,
     /// Where the programs of PostgreSQL are.
     pub postgres_bin: Option<PathBuf>,
     /// Sizes of the connection pools.
@@ -200,6 +202,7 @@ impl Reader {
         let database_url = self.parse_if_set("database_url", database_url);
         let nats_url = self.parse_if_set("nats_url", nats_url);
         let nats_replicas = self.parse("nats_replicas", |text| number(text, 1, 5));
+        let migrate_on_start = self.parse("migrate_on_start", boolean);
         let shown = KEYS
             .iter()
             .map(|key| self.shown(key, data_dir.as_ref()))
@@ -213,6 +216,7 @@ impl Reader {
             nats_url,
             nats_credentials: self.parse_if_set("nats_credentials", path),
             nats_replicas: u8::try_from(nats_replicas?).unwrap_or(1),
+            migrate_on_start: migrate_on_start?,
             postgres_bin: self.parse_if_set("postgres_bin", path),
             pools: PoolSizes {
                 commands: commands?,

@@ -49,6 +49,14 @@ impl DatabaseFlags {
     /// # Errors
     /// There is no database, or it does not answer; the text says what to do.
     pub async fn connect(&self, connections: u32) -> anyhow::Result<PgPool> {
+        self.named()?.connect(connections).await
+    }
+
+    /// The database that is named, or made by `tierline up`.
+    ///
+    /// # Errors
+    /// There is none; the text says what to do.
+    pub fn named(&self) -> anyhow::Result<Database> {
         let config = self.load()?;
         let Some(database) = Database::of(&config)? else {
             bail!(
@@ -57,7 +65,7 @@ impl DatabaseFlags {
                 config.data_dir.display()
             );
         };
-        database.connect(connections).await
+        Ok(database)
     }
 }
 
@@ -89,6 +97,11 @@ impl Database {
             url,
             embedded: true,
         }))
+    }
+
+    /// Its URL, password included.
+    pub fn url(&self) -> &str {
+        &self.url
     }
 
     /// Connects, at most `connections` at a time.

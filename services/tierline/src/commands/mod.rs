@@ -5,6 +5,7 @@ pub mod audit;
 pub mod bench;
 pub mod clock;
 pub mod config;
+pub mod database;
 pub mod demo;
 pub mod direct;
 pub mod doctor;

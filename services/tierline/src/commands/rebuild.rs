@@ -24,17 +24,26 @@ const CONNECTIONS: u32 = 4;
 /// Exit code: 0 when the new table serves, 1 when not; the old one serves on then.
 #[derive(Debug, clap::Args)]
 pub struct RebuildArgs {
-    /// The read model, or all of them.
-    #[arg(value_name = "PROJECTION", value_parser = PossibleValuesParser::new(names()))]
+    /// The read model, all of them, or those that an older release built.
+    #[arg(value_name = "PROJECTION", value_parser = PossibleValuesParser::new(rebuildable()))]
     projection: String,
     #[command(flatten)]
     database: DatabaseFlags,
 }
 
+/// Those whose version is not that of this release.
+const OUTDATED: &str = "outdated";
+
 /// The names of the read models and `all`.
 pub fn names() -> Vec<&'static str> {
     let mut names = tierline_projector::NAMES.to_vec();
     names.push("all");
+    names
+}
+
+fn rebuildable() -> Vec<&'static str> {
+    let mut names = names();
+    names.push(OUTDATED);
     names
 }
 
@@ -54,7 +63,17 @@ pub async fn run(args: RebuildArgs, globals: &Globals) -> anyhow::Result<ExitCod
         }
     });
     let mut done = Vec::new();
-    for name in named(&args.projection) {
+    let wanted = match args.projection.as_str() {
+        OUTDATED => {
+            let outdated = tierline_projector::outdated(&pool).await?;
+            outdated.into_iter().map(|(name, _, _)| name).collect()
+        }
+        name => named(name),
+    };
+    if wanted.is_empty() && !globals.output.json() {
+        output::line("every read model is of this release");
+    }
+    for name in wanted {
         let start = Instant::now();
         let bar = progress::counting("events");
         bar.set_message(name);

@@ -37,6 +37,7 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
         alone: false,
     };
     let node = Node::start(&config, options).await?;
+    node.warn_of_superuser().await?;
     tracing::info!(
         targets = %config.target, connections = node.connections, admin = %node.admin,
         grpc = node.grpc.map(|address| address.to_string()), nats = node.bus.is_some(), "serving"

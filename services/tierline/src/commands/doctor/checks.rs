@@ -219,7 +219,11 @@ fn database_checks(found: &Found) -> Vec<Check> {
                 "look at the URL, the network and the log of PostgreSQL"
             })]
         }
-        Some(Ok(facts)) => facts_checks(facts),
+        Some(Ok(facts)) => {
+            let mut checks = facts_checks(facts);
+            checks.push(account_check(facts, found.embedded));
+            checks
+        }
     }
 }
 
@@ -273,6 +277,22 @@ fn facts_checks(facts: &DatabaseFacts) -> Vec<Check> {
         .advise("`tierline migrate` makes it, and so does every start of a server"),
     });
     checks
+}
+
+/// In a database of one's own the account may be anything; in one that is named it should not.
+fn account_check(facts: &DatabaseFacts, embedded: bool) -> Check {
+    let account = &facts.account;
+    match (facts.superuser, embedded) {
+        (false, _) => check("account", Level::Ok, format!("{account}, no superuser")),
+        (true, true) => check(
+            "account",
+            Level::Ok,
+            format!("{account}, of `tierline up` alone"),
+        ),
+        (true, false) => check("account", Level::Warn, format!("{account} is a superuser")).advise(
+            "servers should not be: `tierline database roles` makes one account for each target",
+        ),
+    }
 }
 
 /// How far everything is: as the server says, else as the database does.

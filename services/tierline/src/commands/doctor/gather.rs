@@ -58,6 +58,10 @@ pub struct DatabaseFacts {
     pub version: String,
     /// `server_version_num`, such as 150008.
     pub version_number: i32,
+    /// The account that asks.
+    pub account: String,
+    /// Whether it is a superuser.
+    pub superuser: bool,
     /// Connections in use and allowed.
     pub limits: Limits,
     /// Its clock minus ours, in milliseconds.
@@ -251,13 +255,16 @@ async fn facts(pool: &PgPool) -> Result<DatabaseFacts, sqlx::Error> {
              WHERE a.datname = current_database() AND a.pid <> pg_backend_pid()),
             to_regclass('public.schema_migrations') IS NOT NULL
                 AND to_regclass('public.sequencer') IS NOT NULL
-                AND to_regclass('bus.checkpoints') IS NOT NULL",
+                AND to_regclass('bus.checkpoints') IS NOT NULL,
+            current_user::text, (SELECT rolsuper FROM pg_roles WHERE rolname = current_user)",
     )
     .fetch_one(&mut *connection)
     .await?;
     let mut facts = DatabaseFacts {
         version: row.try_get(0)?,
         version_number: row.try_get(1)?,
+        account: row.try_get(4)?,
+        superuser: row.try_get(5)?,
         limits: Limits::read(&mut connection).await?,
         skew_ms,
         skew_error_ms,

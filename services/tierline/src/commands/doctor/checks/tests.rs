@@ -9,6 +9,8 @@ fn facts() -> DatabaseFacts {
     DatabaseFacts {
         version: "15.8".into(),
         version_number: 150_008,
+        account: "tl_migrate".into(),
+        superuser: false,
         limits: Limits {
             max_connections: 60,
             reserved: 3,
@@ -95,6 +97,18 @@ fn little_room_warns_and_none_fails() {
         found.folder.as_mut().unwrap().space = Some(Ok(space));
         assert_eq!(level(&found, "disk"), expected);
     }
+}
+
+#[test]
+fn a_superuser_is_right_in_the_database_of_up_and_wrong_in_any_other() {
+    let mut found = healthy();
+    assert_eq!(level(&found, "account"), Level::Ok);
+    let mut database = facts();
+    database.superuser = true;
+    found.database = Some(Ok(database));
+    assert_eq!(level(&found, "account"), Level::Ok);
+    found.embedded = false;
+    assert_eq!(level(&found, "account"), Level::Warn);
 }
 
 #[test]

@@ -1,0 +1,7 @@
+//! What `deploy/` and the rights of accounts promise, held against the program and against real
+//! servers.
+
+#![allow(clippy::unwrap_used, missing_docs, reason = "helpers of tests")]
+
+mod installation;
+mod roles;
