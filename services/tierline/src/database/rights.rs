@@ -52,7 +52,8 @@ const CONSUME: &[&str] = &[
     "SELECT, INSERT, UPDATE, DELETE ON TABLE bus.members, bus.parked",
     "SELECT ON TABLE bus.given_up",
 ];
-/// Giving numbers to committed events, and the upkeep of the log.
+/// Giving numbers to committed events, and the upkeep of the log. What carries the log on is a
+/// consumer besides.
 const NUMBER: &[&str] = &[
     "SELECT, DELETE ON TABLE public.outbox",
     "SELECT, INSERT ON TABLE public.log",
@@ -104,7 +105,7 @@ pub fn of(target: Target) -> Rights {
             appends: const { &[kind::<Standing>()] },
         },
         Target::Relay => Rights {
-            grants: &[LOG, NUMBER],
+            grants: &[LOG, CONSUME, NUMBER],
             appends: &[],
         },
         Target::Projector => Rights {

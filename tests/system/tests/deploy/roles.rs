@@ -331,7 +331,6 @@ async fn each_keeps_to_its_own(installation: &Installation) {
         (Target::Projector, "INSERT INTO log SELECT * FROM log"),
         (Target::Projector, "SELECT * FROM receipts"),
         (Target::Projector, "SELECT bus.retry_parked('a', 1, 'b')"),
-        (Target::Relay, "SELECT * FROM bus.checkpoints"),
         (Target::Relay, "SELECT * FROM claims"),
         (Target::Relay, "INSERT INTO outbox SELECT * FROM outbox"),
         (Target::Partner, "SELECT * FROM log"),
