@@ -76,6 +76,8 @@ enum Command {
     Audit(commands::audit::AuditArgs),
     /// Check the server, the data folder and the database.
     Doctor(commands::doctor::DoctorArgs),
+    /// Ask the process of this machine whether it is ready.
+    Ready(commands::ready::ReadyArgs),
     /// Build a read model afresh from the log.
     Rebuild(commands::rebuild::RebuildArgs),
     /// Compare what is stored with what the log says.
@@ -101,6 +103,7 @@ impl Cli {
             Command::Explain(args) => commands::explain::run(args, &globals).await,
             Command::Audit(args) => commands::audit::run(args, &globals).await,
             Command::Doctor(args) => commands::doctor::run(args, &globals).await,
+            Command::Ready(args) => commands::ready::run(args).await,
             Command::Rebuild(args) => commands::rebuild::run(args, &globals).await,
             Command::Verify(args) => commands::verify::run(args, &globals).await,
             Command::Org(args) => commands::org::run(args, &globals).await,

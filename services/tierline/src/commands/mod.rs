@@ -16,6 +16,7 @@ pub mod migrate;
 pub mod org;
 pub mod partners;
 pub mod program;
+pub mod ready;
 pub mod rebuild;
 pub mod serve;
 pub mod show;

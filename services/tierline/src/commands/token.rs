@@ -1,5 +1,6 @@
 //! `tierline token create`
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -9,11 +10,13 @@ use jiff::SignedDuration;
 use tierline_domain::{OrgId, PartnerId};
 use tierline_rpc::Role;
 use tierline_rpc::auth::{DEFAULT_MAX_LIFETIME, TokenRequest};
+use tierline_runtime::config::{Config, Inputs};
+use tierline_runtime::data_dir::DataDir;
 
 use crate::cli::Globals;
 use crate::{local_keys, output};
 
-/// Makes tokens with the local key of `tierline up`.
+/// Makes tokens with the local key, that of `tierline up` or of `tierline token key`.
 #[derive(Debug, clap::Args)]
 pub struct TokenArgs {
     #[command(subcommand)]
@@ -24,6 +27,18 @@ pub struct TokenArgs {
 enum What {
     /// Make a token for the org that --org names, and print it, once.
     Create(CreateArgs),
+    /// Make the local key without `tierline up`, for an installation without an identity provider.
+    ///
+    /// The key lies in the data folder; whoever has it can make any token. A key that is there
+    /// already is kept.
+    Key(KeyArgs),
+}
+
+#[derive(Debug, clap::Args)]
+struct KeyArgs {
+    /// Also write the public half there, for `jwks_file` of the servers.
+    #[arg(long, value_name = "FILE")]
+    jwks: Option<PathBuf>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -44,7 +59,10 @@ struct CreateArgs {
 }
 
 pub fn run(args: TokenArgs, globals: &Globals) -> anyhow::Result<ExitCode> {
-    let What::Create(args) = args.what;
+    let args = match args.what {
+        What::Create(args) => args,
+        What::Key(args) => return key(&args),
+    };
     let Some(org) = &globals.client.org else {
         bail!("say for which org: --org ORG");
     };
@@ -76,6 +94,19 @@ pub fn run(args: TokenArgs, globals: &Globals) -> anyhow::Result<ExitCode> {
     } else {
         output::line(token);
     }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn key(args: &KeyArgs) -> anyhow::Result<ExitCode> {
+    let config = Config::load(&Inputs::from_process(Vec::new(), None))?;
+    let data = DataDir::open(&config.data_dir)?;
+    let issuer = local_keys::issuer(&data, &config.jwt_issuer, &config.jwt_audience)?;
+    if let Some(file) = &args.jwks {
+        std::fs::write(file, issuer.jwks())
+            .with_context(|| format!("{} cannot be written", file.display()))?;
+        output::line(format!("public key: {}", file.display()));
+    }
+    output::line(format!("local key: {}", data.path().display()));
     Ok(ExitCode::SUCCESS)
 }
 
