@@ -123,6 +123,10 @@ struct Pools {
 
 impl Pools {
     async fn of(&mut self, purpose: Purpose) -> anyhow::Result<PgPool> {
+        // The first that is opened, and shared by all who need it now and then.
+        if let (Purpose::Housekeeping, Some(pool)) = (purpose, self.open.first()) {
+            return Ok(pool.clone());
+        }
         let most = self.budget.of(purpose).max(1);
         let pool = match purpose {
             // A heartbeat, a read model or a note of the relay that a crash takes back is made

@@ -43,8 +43,9 @@ const COMMANDS: &[&str] = &[
     "SELECT, INSERT, DELETE ON TABLE public.claims",
 ];
 /// Reading the log in its order.
-const LOG: &[&str] =
-    &["SELECT ON TABLE public.events, public.log, public.outbox, public.sequencer"];
+const LOG: &[&str] = &[
+    "SELECT ON TABLE public.events, public.log, public.outbox, public.sequencer, public.log_epochs",
+];
 /// Leases, members, checkpoints and parked events of a consumer.
 const CONSUME: &[&str] = &[
     "USAGE ON SCHEMA bus",

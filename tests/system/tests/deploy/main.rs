@@ -3,5 +3,7 @@
 
 #![allow(clippy::unwrap_used, missing_docs, reason = "helpers of tests")]
 
+mod files;
 mod installation;
+mod nats;
 mod roles;

@@ -18,6 +18,7 @@ use tierline_proto::query::v1 as query;
 use tierline_proto::query::v1::get_standing_request::Subject;
 use tierline_proto::query::v1::operations_service_client::OperationsServiceClient;
 use tierline_proto::query::v1::standing_query_service_client::StandingQueryServiceClient;
+use tierline_runtime::connections::{Budget, PoolSizes};
 use tierline_runtime::targets::Target;
 use tierline_testkit::eventually;
 use tonic::Code;
@@ -43,6 +44,7 @@ async fn every_target_does_its_work_under_its_own_account_and_nothing_else() {
     }
     a_deal_becomes_a_tier(&installation).await;
     operators_see_the_state(&installation).await;
+    nobody_has_more_connections_than_its_budget(&installation).await;
     for target in Target::ALL {
         nobody_may_change_what_is_written(&installation, target).await;
     }
@@ -218,6 +220,26 @@ async fn park(installation: &Installation) {
         .unwrap();
 }
 
+async fn nobody_has_more_connections_than_its_budget(installation: &Installation) {
+    let mut admin = PgConnection::connect(&installation.cluster.url())
+        .await
+        .unwrap();
+    for target in Target::ALL {
+        let open: i64 =
+            sqlx::query_scalar("SELECT count(*) FROM pg_stat_activity WHERE usename = $1")
+                .bind(account(target))
+                .fetch_one(&mut admin)
+                .await
+                .unwrap();
+        let alone = target.name().parse().unwrap();
+        let budget = Budget::new(&alone, PoolSizes::default()).total();
+        assert!(
+            open > 0 && open <= i64::from(budget),
+            "{target}: {open} of {budget}"
+        );
+    }
+}
+
 async fn refused(connection: &mut PgConnection, who: &str, sql: &str) {
     let error = match connection.execute(sql).await {
         Ok(_) => panic!("{who} could: {sql}"),
@@ -243,6 +265,8 @@ async fn nobody_may_change_what_is_written(installation: &Installation, target: 
         "UPDATE log SET org_id = 'x'",
         "DELETE FROM log",
         "TRUNCATE log",
+        "UPDATE log_epochs SET actor = 'x'",
+        "INSERT INTO log_epochs (ordinal, begins_after, actor, reason) VALUES (9, 0, 'x', 'x')",
         "UPDATE receipts SET response = ''",
         "CREATE TABLE public.mine (n int)",
         "CREATE SCHEMA mine",
