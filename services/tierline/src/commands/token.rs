@@ -99,7 +99,8 @@ pub fn run(args: TokenArgs, globals: &Globals) -> anyhow::Result<ExitCode> {
 
 fn key(args: &KeyArgs) -> anyhow::Result<ExitCode> {
     let config = Config::load(&Inputs::from_process(Vec::new(), None))?;
-    let data = DataDir::open(&config.data_dir)?;
+    // The lock is also what marks a folder as one of Tierline's.
+    let data = DataDir::open(&config.data_dir)?.lock()?;
     let issuer = local_keys::issuer(&data, &config.jwt_issuer, &config.jwt_audience)?;
     if let Some(file) = &args.jwks {
         std::fs::write(file, issuer.jwks())

@@ -228,7 +228,7 @@ fn both(output: &Output) -> String {
     )
 }
 
-fn binary() -> PathBuf {
+pub fn binary() -> PathBuf {
     // target/debug/deps/deploy-... -> target/debug/tierline
     let test = std::env::current_exe().unwrap();
     let built = test.parent().and_then(Path::parent).unwrap();

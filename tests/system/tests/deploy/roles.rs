@@ -23,7 +23,7 @@ use tierline_runtime::targets::Target;
 use tierline_testkit::eventually;
 use tonic::Code;
 
-use crate::installation::{Installation, account, failed, root, succeeded};
+use crate::installation::{Installation, account, binary, failed, root, succeeded};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 /// PostgreSQL's code for "permission denied".
@@ -413,4 +413,25 @@ fn days_ago(days: i64) -> String {
         .to_zoned(jiff::tz::TimeZone::UTC)
         .date();
     (today - jiff::Span::new().days(days)).to_string()
+}
+
+/// Where there is neither `tierline up` nor an identity provider.
+#[test]
+fn a_key_is_made_once_and_signs_tokens() {
+    let folder = tempfile::tempdir().unwrap();
+    let jwks = folder.path().join("jwks.json");
+    let command = |arguments: &[&str]| {
+        let mut command = std::process::Command::new(binary());
+        command
+            .args(arguments)
+            .env("TIERLINE_DATA_DIR", folder.path().join("data"));
+        succeeded(&mut command)
+    };
+    let file = jwks.display().to_string();
+    command(&["token", "key", "--jwks", &file]);
+    let first = std::fs::read_to_string(&jwks).unwrap();
+    command(&["token", "key", "--jwks", &file]);
+    assert_eq!(std::fs::read_to_string(&jwks).unwrap(), first);
+    let token = command(&["--org", "acme", "token", "create", "--role", "viewer"]);
+    assert_eq!(token.trim().split('.').count(), 3, "{token}");
 }
