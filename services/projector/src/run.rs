@@ -10,9 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::handler::ModelHandler;
 use crate::model::Model;
-use crate::models::{
-    Forms, Partners, Programs, Standings, Submissions, TierHistory, with_model,
-};
+use crate::models::{Forms, Partners, Programs, Standings, Submissions, TierHistory, with_model};
 use crate::rebuild::{RebuildError, rebuild_model};
 use crate::table::Table;
 

@@ -72,7 +72,10 @@ pub async fn migrate(pool: &PgPool) -> anyhow::Result<Vec<String>> {
         );
     }
     if let Some(last) = applied.last() {
-        tracing::info!("the schema is up to date: {} files, last {last}", applied.len());
+        tracing::info!(
+            "the schema is up to date: {} files, last {last}",
+            applied.len()
+        );
     }
     Ok(applied)
 }

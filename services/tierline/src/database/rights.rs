@@ -7,6 +7,7 @@ use tierline_domain::Entity;
 use tierline_domain::activity::certification::Certification;
 use tierline_domain::activity::deal::Deal;
 use tierline_domain::activity::record::Record;
+use tierline_domain::application::{Form, Submission};
 use tierline_domain::enrollment::Enrollment;
 use tierline_domain::partner::Partner;
 use tierline_domain::program::Program;
@@ -100,6 +101,10 @@ pub fn of(target: Target) -> Rights {
         Target::Activity => Rights {
             grants: &[APPEND, COMMANDS],
             appends: const { &[kind::<Deal>(), kind::<Certification>(), kind::<Record>()] },
+        },
+        Target::Application => Rights {
+            grants: &[APPEND, COMMANDS],
+            appends: const { &[kind::<Form>(), kind::<Submission>()] },
         },
         Target::TierEvaluator => Rights {
             grants: &[APPEND, LOG, CONSUME, EVALUATE],

@@ -14,14 +14,6 @@ use tierline_runtime::targets::{Target, Targets};
 
 use crate::installation::{account, root};
 
-/// In the files ahead of the code; a name leaves this list when the code has it.
-const AHEAD: [&str; 3] = [
-    "application",
-    "tierline.application.",
-    "ApplicationQueryService",
-];
-const KEYS_AHEAD: [&str; 1] = ["nats_url"];
-
 pub fn read(name: &str) -> String {
     fs::read_to_string(root().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
@@ -43,10 +35,7 @@ fn assert_targets(place: &str, found: &BTreeSet<String>) {
     let missing: Vec<_> = targets().difference(found).cloned().collect();
     assert!(missing.is_empty(), "{place} lacks {missing:?}");
     let strange: Vec<_> = found.difference(&targets()).cloned().collect();
-    let strange: Vec<_> = strange
-        .iter()
-        .filter(|name| !AHEAD.contains(&name.as_str()))
-        .collect();
+    let strange: Vec<_> = strange.iter().collect();
     assert!(
         strange.is_empty(),
         "{place} has {strange:?}, which are no targets"
@@ -247,11 +236,7 @@ fn the_chart_knows_every_target_and_every_service() {
         missing.is_empty(),
         "values.yaml routes nothing to {missing:?}"
     );
-    let ahead = |name: &&String| AHEAD.iter().any(|part| name.contains(part));
-    let strange: Vec<_> = routed
-        .difference(&contract)
-        .filter(|name| !ahead(name))
-        .collect();
+    let strange: Vec<_> = routed.difference(&contract).collect();
     assert!(strange.is_empty(), "values.yaml invents {strange:?}");
 }
 
@@ -274,7 +259,6 @@ fn every_variable_is_a_key_of_the_configuration() {
             known.insert(format!("{}_FILE", key.variable()));
         }
     }
-    known.extend(KEYS_AHEAD.map(|key| format!("TIERLINE_{}_FILE", key.to_uppercase())));
     let mut count = 0;
     for name in deployed() {
         for variable in variables(&read(&name)) {

@@ -316,6 +316,7 @@ async fn each_keeps_to_its_own(installation: &Installation) {
         (Target::Partner, vec!["Partner"]),
         (Target::Enrollment, vec!["Enrollment"]),
         (Target::Activity, vec!["Deal", "Certification", "Record"]),
+        (Target::Application, vec!["Form", "Submission"]),
         (Target::TierEvaluator, vec!["Standing"]),
         (Target::Relay, vec![]),
         (Target::Projector, vec![]),
