@@ -5,9 +5,11 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use sqlx::{Acquire, PgPool};
 use tierline_eventstore::{LogEvent, LogReader, ReadError};
-use tierline_telemetry::metrics::{self, Part};
+use tierline_telemetry::metrics::{self, FailureCause, Part};
+use tierline_telemetry::trace;
 use tokio::time::Instant;
 
 use crate::consumer::{Cause, ConsumerError, Handler, HandlerError, Options};
@@ -144,6 +146,15 @@ impl<H: Handler> Applier<H> {
         checkpoints: &mut Checkpoints,
         events: &[LogEvent],
     ) -> Result<(), Failure> {
+        let span = trace::consumer_batch(self.id.name, events.iter().map(produced));
+        span.run(self.whole_batch(checkpoints, events)).await
+    }
+
+    async fn whole_batch(
+        &mut self,
+        checkpoints: &mut Checkpoints,
+        events: &[LogEvent],
+    ) -> Result<(), Failure> {
         let started = Instant::now();
         let to = ends(events);
         let mut parking: Vec<(LogEvent, String)> = Vec::new();
@@ -172,7 +183,7 @@ impl<H: Handler> Applier<H> {
                         consumer = %self.id, routing_key = %key.1, event = %rest[index].event_type,
                         number = rest[index].partition_number, %reason, "event parked"
                     );
-                    metrics::parked_events(self.id.name, self.parked.len() as u64 + 1);
+                    metrics::consumer_failed(self.id.name, FailureCause::Poison);
                     let culprit = rest[index].event_id;
                     let keys = HashSet::from([key]);
                     let (out, keep): (Vec<_>, Vec<_>) = rest
@@ -208,6 +219,7 @@ impl<H: Handler> Applier<H> {
             .map(|event| (event.partition, event.clone()));
         self.newest.extend(newest);
         metrics::batch_applied(self.id.name, events.len() as u64, started.elapsed());
+        delayed(self.id.name, events);
         Ok(())
     }
 
@@ -255,6 +267,7 @@ impl<H: Handler> Applier<H> {
             Err(_) => {
                 // The commit may or may not have happened; the checkpoint will tell.
                 drop(connection.detach());
+                metrics::consumer_failed(self.id.name, FailureCause::Deadline);
                 Err(Failure::Retry(
                     "the batch took longer than its deadline".into(),
                 ))
@@ -338,6 +351,25 @@ impl<H: Handler> Applier<H> {
         }
         transaction.commit().await?;
         Ok(())
+    }
+}
+
+/// An event as spans point to it.
+fn produced(event: &LogEvent) -> trace::Produced<'_> {
+    trace::Produced {
+        metadata: &event.metadata,
+        event_type: &event.event_type,
+        partition: event.partition,
+        number: event.partition_number,
+    }
+}
+
+/// Counts how long the oldest event of a batch has waited for its effect.
+fn delayed(consumer: &'static str, events: &[LogEvent]) {
+    if let Some(oldest) = events.iter().map(|event| event.recorded_at).min() {
+        // The clocks of two machines may disagree about what was before.
+        let age = Timestamp::now().duration_since(oldest);
+        metrics::batch_delayed(consumer, age.try_into().unwrap_or_default());
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use sqlx::{PgConnection, PgPool};
 use tierline_eventstore::{LogEvent, LogReader, ReadError};
+use tierline_telemetry::metrics::{self, FailureCause};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -99,6 +100,19 @@ pub enum ConsumerError {
     /// The database, or something else that is needed, failed too often.
     #[error("{0} fails again and again")]
     Failing(ConsumerId, #[source] Cause),
+}
+
+impl ConsumerError {
+    /// As it is counted.
+    fn cause(&self) -> FailureCause {
+        match self {
+            Self::Fenced(_) => FailureCause::Fenced,
+            Self::Stopped(..) => FailureCause::Stopped,
+            Self::Feed(..) => FailureCause::Feed,
+            Self::Failing(..) => FailureCause::Database,
+            Self::OtherHistory(..) => FailureCause::OtherHistory,
+        }
+    }
 }
 
 /// Bounds of a consumer.
@@ -232,7 +246,10 @@ impl<H: Handler, F: Feed> Consumer<H, F> {
                 Err(Failure::Poison(_, reason)) => {
                     return Err(ConsumerError::Stopped(self.applier.id, reason));
                 }
-                Err(Failure::Final(error)) => return Err(error),
+                Err(Failure::Final(error)) => {
+                    metrics::consumer_failed(self.applier.id.name, error.cause());
+                    return Err(error);
+                }
             }
         }
         Ok(())
@@ -288,6 +305,7 @@ impl<H: Handler, F: Feed> Consumer<H, F> {
         if *failures > MAX_FAILURES {
             return Err(ConsumerError::Failing(id, error));
         }
+        metrics::consumer_failed(id.name, FailureCause::Database);
         tracing::warn!(consumer = %id, %error, failures, "{id} failed and tries again: {error}");
         pause(*failures, cancel).await;
         Ok(())

@@ -10,6 +10,7 @@
 //! missing. What is deliberately absent: any state of a feed that the log could not restore.
 
 mod applier;
+mod behind;
 mod checkpoint;
 pub mod cloudevent;
 mod consumer;
@@ -22,6 +23,7 @@ mod membership;
 pub mod parked;
 mod waiting;
 
+pub use behind::Distance;
 pub use checkpoint::{Checkpoints, Lag};
 pub use consumer::{Consumer, ConsumerError, Handler, HandlerError, Options};
 pub use decode::decode;

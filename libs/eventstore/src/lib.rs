@@ -29,6 +29,7 @@ mod sequencer;
 pub mod stock;
 mod store;
 mod turns;
+mod vitals;
 
 pub use append::{
     AppendFailure, AppendInError, AppendItem, NewEvent, NewReceipt, StoredReceipt, append_in,
@@ -46,6 +47,7 @@ pub use runner::{
 };
 pub use sequencer::{DEFAULT_BATCH, Heads, Sequencer};
 pub use store::{EventStore, Loaded, StoreOptions};
+pub use vitals::Vitals;
 
 /// The schema of the event store.
 pub const MIGRATIONS: Migrations = Migrations {

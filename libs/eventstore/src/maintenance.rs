@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sqlx::{PgPool, Row};
+use sqlx::PgPool;
 use tokio::time::Instant;
 
 use crate::DbError;
@@ -60,23 +60,6 @@ pub async fn analyze(pool: &PgPool) -> Result<(), DbError> {
                     .await?;
             }
             Ok(())
-        })
-    })
-    .await
-}
-
-/// Committed events that wait for their number, for monitoring.
-///
-/// # Errors
-/// When the database does not answer.
-pub async fn backlog(pool: &PgPool) -> Result<i64, DbError> {
-    let deadline = Instant::now() + TIMEOUT;
-    bounded(pool, deadline, |connection| {
-        Box::pin(async move {
-            let row = sqlx::query("SELECT count(*) FROM outbox")
-                .fetch_one(connection)
-                .await?;
-            row.try_get(0)
         })
     })
     .await

@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 use tierline_domain::Rejection;
 use tierline_eventstore::CommandContext;
 use tierline_proto::{activity, application, enrollment, partner, program};
+use tierline_telemetry::trace;
 use tokio::time::Instant;
 use tonic::metadata::MetadataMap;
 use tonic::{Extensions, Request, Status};
@@ -158,7 +159,9 @@ fn surroundings(
         .ok_or_else(|| status::unauthenticated("the call carries no verified credential"))?;
     let mut context = CommandContext::new(caller.org.clone(), caller.actor());
     context.correlation_id = header(metadata, "x-correlation-id", 128);
-    context.traceparent = header(metadata, "traceparent", 128).filter(|text| is_traceparent(text));
+    context.traceparent = trace::current_traceparent().or_else(|| {
+        header(metadata, "traceparent", 128).filter(|text| trace::is_traceparent(text))
+    });
     context.deadline = header(metadata, "grpc-timeout", 9)
         .and_then(|text| parse_timeout(&text))
         .and_then(|timeout| Instant::now().checked_add(timeout - kept_back(timeout)));
@@ -177,21 +180,6 @@ fn header(metadata: &MetadataMap, name: &str, longest: usize) -> Option<String> 
     let fine =
         !text.is_empty() && text.len() <= longest && text.chars().all(|c| c.is_ascii_graphic());
     fine.then(|| text.to_owned())
-}
-
-/// Version, trace id, span id, flags; lower-case hexadecimal, ids not zero (W3C Trace Context).
-fn is_traceparent(text: &str) -> bool {
-    let parts: Vec<&str> = text.split('-').collect();
-    let hex = |part: &str, length: usize| {
-        part.len() == length
-            && part
-                .bytes()
-                .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
-    };
-    let zero = |part: &str| part.bytes().all(|b| b == b'0');
-    matches!(parts.as_slice(), [version, trace, span, flags]
-        if hex(version, 2) && *version != "ff" && hex(trace, 32) && !zero(trace)
-            && hex(span, 16) && !zero(span) && hex(flags, 2))
 }
 
 /// The `grpc-timeout` header: up to eight digits and a unit.
@@ -372,7 +360,7 @@ mod tests {
             "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7",
             "ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
         ] {
-            assert!(!is_traceparent(text), "{text}");
+            assert!(!trace::is_traceparent(text), "{text}");
         }
         assert_eq!(parse_timeout("250m"), Some(Duration::from_millis(250)));
         for text in ["", "5", "S", "5X", "-5S", "5ä"] {

@@ -1,5 +1,5 @@
 //! The gate in front of every service: token, role, then the call. The body of a refused call is
-//! never read. Also counts every call.
+//! never read. Also counts every call, and begins its trace.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -10,6 +10,7 @@ use http::header::AUTHORIZATION;
 use http::{HeaderMap, Request, Response};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use tierline_telemetry::metrics::grpc_answered;
+use tierline_telemetry::trace::{self, Span};
 use tonic::body::Body;
 use tonic::{Code, Status};
 use tower::{Layer, Service};
@@ -78,15 +79,28 @@ where
                     request.extensions_mut().insert(caller);
                 }
                 request.extensions_mut().insert(Method(method));
+                let span = trace::server_call(method, traceparent(request.headers()));
+                let entered = span.enter();
                 let answer = self.inner.call(request);
-                Box::pin(async move { Ok(counted(answer.await?, method, start)) })
+                drop(entered);
+                Box::pin(async move {
+                    let answer = span.run(answer).await?;
+                    Ok(counted(answer, method, start, span))
+                })
             }
             Err(refusal) => {
-                grpc_answered(method, name_of(refusal.code()), start.elapsed());
+                let code = name_of(refusal.code());
+                // Whoever is refused does not decide that a trace is kept.
+                trace::server_call(method, None).answered(code);
+                grpc_answered(method, code, start.elapsed());
                 Box::pin(async move { Ok(refusal.into_http()) })
             }
         }
     }
+}
+
+fn traceparent(headers: &HeaderMap) -> Option<&str> {
+    headers.get("traceparent")?.to_str().ok()
 }
 
 /// The name to count a call under, and whether it may go on: as whom, or why not.
@@ -146,21 +160,23 @@ fn identify(verifier: &Verifier, headers: &HeaderMap) -> Result<Arc<Caller>, Box
 
 /// Counts the answer when it is complete: at once for an error without a body, otherwise when the
 /// trailers have passed or the caller has gone.
-fn counted(answer: Response<Body>, method: &'static str, start: Instant) -> Response<Body> {
+fn counted(
+    answer: Response<Body>,
+    method: &'static str,
+    start: Instant,
+    span: Span,
+) -> Response<Body> {
+    let mut call = Call {
+        method,
+        start,
+        code: Code::Cancelled,
+        span,
+    };
     if let Some(code) = code_in(answer.headers()) {
-        grpc_answered(method, name_of(code), start.elapsed());
+        call.code = code;
         return answer;
     }
-    answer.map(|body| {
-        Body::new(Counted {
-            body,
-            call: Call {
-                method,
-                start,
-                code: Code::Cancelled,
-            },
-        })
-    })
+    answer.map(|body| Body::new(Counted { body, call }))
 }
 
 fn code_in(headers: &HeaderMap) -> Option<Code> {
@@ -174,11 +190,14 @@ struct Call {
     method: &'static str,
     start: Instant,
     code: Code,
+    span: Span,
 }
 
 impl Drop for Call {
     fn drop(&mut self) {
-        grpc_answered(self.method, name_of(self.code), self.start.elapsed());
+        let code = name_of(self.code);
+        self.span.answered(code);
+        grpc_answered(self.method, code, self.start.elapsed());
     }
 }
 
@@ -195,7 +214,9 @@ impl HttpBody for Counted {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
+        let entered = self.call.span.enter();
         let polled = Pin::new(&mut self.body).poll_frame(context);
+        drop(entered);
         match &polled {
             Poll::Ready(Some(Ok(frame))) => {
                 if let Some(code) = frame.trailers_ref().and_then(code_in) {

@@ -47,7 +47,8 @@ impl Purpose {
         Self::Housekeeping,
     ];
 
-    const fn name(self) -> &'static str {
+    /// Its name, in lists and numbers.
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Commands => "commands",
             Self::Log => "log",

@@ -8,6 +8,7 @@
 mod cluster;
 mod database;
 mod nats;
+pub mod otlp;
 mod real_data;
 mod wait;
 

@@ -18,6 +18,7 @@ mod output;
 mod schema;
 mod version;
 mod visible;
+mod watch;
 
 use std::process::ExitCode;
 

@@ -28,7 +28,7 @@ use tierline_runtime::health::{self, Readiness};
 use tierline_runtime::ports;
 use tierline_runtime::shutdown::{Ended, Shutdown, Steps};
 use tierline_runtime::targets::{Target, Targets};
-use tierline_telemetry::{MetricsHandle, metrics};
+use tierline_telemetry::MetricsHandle;
 use tierline_tier_evaluator::Evaluator;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -140,6 +140,7 @@ impl Pools {
             _ => tierline_eventstore::connect(&self.url, most).await,
         };
         let pool = pool.context("the database does not answer")?;
+        crate::watch::pool(purpose.name(), most, &pool);
         self.open.push(pool.clone());
         Ok(pool)
     }
@@ -152,6 +153,7 @@ impl Node {
     /// The database, a port or the configuration; the text says what to change.
     pub async fn start(config: &Config, options: NodeOptions) -> anyhow::Result<Self> {
         let metrics = tierline_telemetry::install_metrics();
+        crate::watch::build();
         let targets = options.targets;
         let budget = Budget::new(&targets, config.pools);
         let connections = budget.total();
@@ -285,6 +287,8 @@ impl Node {
         self.sequencers
             .spawn(async move { tierline_relay::run(&sequencer, stop).await });
         let stop = self.sequencing.clone();
+        self.sequencers
+            .spawn(crate::watch::log(pool.clone(), stop.clone()));
         self.sequencers
             .spawn(async move { look_after(&pool, &stop).await });
         Ok(Some(heads))
@@ -581,10 +585,6 @@ async fn look_after(pool: &PgPool, stop: &CancellationToken) {
         }
         if let Err(error) = maintenance::analyze(pool).await {
             tracing::warn!(%error, "the statistics were not refreshed: {error}");
-        }
-        match maintenance::backlog(pool).await {
-            Ok(waiting) => metrics::sequencer_lag(u64::try_from(waiting).unwrap_or_default()),
-            Err(error) => tracing::warn!(%error, "the backlog cannot be counted: {error}"),
         }
     }
 }

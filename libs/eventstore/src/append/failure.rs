@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use sqlx::{PgConnection, Row};
 use tierline_domain::{Claim, StreamId};
+use tierline_telemetry::metrics::AppendOutcome;
 
 use super::item::{AppendItem, stored};
 
@@ -37,6 +38,19 @@ pub enum AppendFailure {
     /// It was sent and no answer came: it may have happened.
     #[error("it is not known whether the append happened")]
     Unknown,
+}
+
+/// What the store said, as it is counted.
+pub(crate) fn counted(outcome: &Result<(), AppendFailure>) -> AppendOutcome {
+    match outcome {
+        Ok(()) => AppendOutcome::Stored,
+        Err(AppendFailure::LostRace) => AppendOutcome::LostRace,
+        Err(AppendFailure::DuplicateRequest(_)) => AppendOutcome::DuplicateRequest,
+        Err(AppendFailure::ClaimTaken(_)) => AppendOutcome::ClaimTaken,
+        Err(AppendFailure::Unavailable(_)) => AppendOutcome::Unavailable,
+        Err(AppendFailure::Refused(_)) => AppendOutcome::Refused,
+        Err(AppendFailure::Unknown) => AppendOutcome::Unknown,
+    }
 }
 
 /// What an error of the append statement says about the whole batch.

@@ -12,7 +12,7 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
 
 use super::batch::{Progress, append_on};
-use super::failure::AppendFailure;
+use super::failure::{AppendFailure, counted};
 use super::item::AppendItem;
 use crate::queue::{self, Work};
 
@@ -63,6 +63,12 @@ impl Appender {
     /// Appends one item together with whatever else waits. After `deadline` the result is
     /// `Unknown` if the item was sent, and `Unavailable` if it was not and never will be.
     pub(crate) async fn append(&self, item: AppendItem, deadline: Instant) -> Outcome {
+        let outcome = self.queued(item, deadline).await;
+        metrics::append_finished(counted(&outcome));
+        outcome
+    }
+
+    async fn queued(&self, item: AppendItem, deadline: Instant) -> Outcome {
         let (reply, answer) = oneshot::channel();
         let claimed = Arc::new(AtomicBool::new(false));
         let job = Job {
@@ -89,7 +95,11 @@ impl Appender {
         items: &[&AppendItem],
         deadline: Instant,
     ) -> Vec<Outcome> {
-        self.writer.write(items, deadline, &mut None).await
+        let outcomes = self.writer.write(items, deadline, &mut None).await;
+        for outcome in &outcomes {
+            metrics::append_finished(counted(outcome));
+        }
+        outcomes
     }
 }
 

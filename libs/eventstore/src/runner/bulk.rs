@@ -6,6 +6,7 @@ use std::sync::Arc;
 use futures::StreamExt;
 use tierline_domain::{Entity, Rejection, StreamId};
 use tierline_telemetry::metrics;
+use tierline_telemetry::trace::{self, Span};
 use tokio::time::Instant;
 
 use super::{
@@ -73,6 +74,8 @@ struct Group<A: Entity> {
 struct Bulk<'a, A: Entity, R> {
     runner: &'a Runner,
     context: &'a CommandContext,
+    /// In which everything is appended.
+    span: Span,
     /// The metadata of commands without a request id of their own.
     metadata: Arc<str>,
     items: &'a [BulkItem<A>],
@@ -102,13 +105,31 @@ impl Runner {
         A::Command: Clone + Sync,
         R: Fn(usize, &Outcome<A>) -> Vec<u8> + Send + Sync,
     {
+        let span = trace::bulk(A::TYPE, context.org.as_str(), items.len());
+        span.run(self.many(context, items, respond, span.clone()))
+            .await
+    }
+
+    async fn many<A, R>(
+        &self,
+        context: &CommandContext,
+        items: Vec<BulkItem<A>>,
+        respond: R,
+        span: Span,
+    ) -> Vec<Result<Committed<A>, CommandError>>
+    where
+        A: Entity,
+        A::Command: Clone + Sync,
+        R: Fn(usize, &Outcome<A>) -> Vec<u8> + Send + Sync,
+    {
         let started = Instant::now();
         let mut without_request = context.clone();
         without_request.request_id = None;
         let mut bulk = Bulk {
             runner: self,
             context,
-            metadata: without_request.metadata(),
+            metadata: without_request.metadata_in(&span),
+            span,
             answers: items.iter().map(|_| None).collect(),
             items: &items,
             respond,
@@ -273,7 +294,7 @@ where
 
     fn origin(&self, item: &BulkItem<A>) -> Origin<'_> {
         let metadata = match item.request {
-            Some(_) => self.context_of(item).metadata(),
+            Some(_) => self.context_of(item).metadata_in(&self.span),
             None => Arc::clone(&self.metadata),
         };
         Origin {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 use tierline_domain::OrgId;
+use tierline_telemetry::trace::Span;
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -23,7 +24,8 @@ pub struct CommandContext {
     pub correlation_id: Option<String>,
     /// What led to this command, such as an event id.
     pub causation_id: Option<String>,
-    /// W3C trace context of the caller.
+    /// W3C trace context of the caller. Where traces are made, the events carry that of their
+    /// append instead, which belongs to the same trace.
     pub traceparent: Option<String>,
     /// Business time in a sandbox org, as RFC 3339; `None` where real time counts.
     pub org_time: Option<String>,
@@ -59,12 +61,22 @@ impl CommandContext {
 
     /// The metadata that every event of the command carries: a flat JSON object of strings.
     pub fn metadata(&self) -> Arc<str> {
+        self.metadata_with(self.traceparent.as_ref())
+    }
+
+    /// The same for events that are appended inside a span.
+    pub(crate) fn metadata_in(&self, span: &Span) -> Arc<str> {
+        let own = span.traceparent();
+        self.metadata_with(own.as_ref().or(self.traceparent.as_ref()))
+    }
+
+    fn metadata_with(&self, traceparent: Option<&String>) -> Arc<str> {
         let values = [
             ("actor", Some(&self.actor)),
             ("request_id", self.request_id.as_ref()),
             ("correlation_id", self.correlation_id.as_ref()),
             ("causation_id", self.causation_id.as_ref()),
-            ("traceparent", self.traceparent.as_ref()),
+            ("traceparent", traceparent),
             ("org_time", self.org_time.as_ref()),
         ];
         let present: BTreeMap<&str, &String> = values

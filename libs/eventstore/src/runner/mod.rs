@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use tierline_domain::{Entity, Kind, OrgId, Rejection, Routing, StreamId};
 use tierline_telemetry::metrics::{self, CommandOutcome};
+use tierline_telemetry::trace;
 use tokio::time::{Instant, timeout_at};
 
 pub use bulk::{BulkItem, RequestKey};
@@ -99,7 +100,11 @@ impl Runner {
         R: Fn(&Outcome<A>) -> Vec<u8> + Send + Sync,
     {
         let started = Instant::now();
-        let done = self.carry_out(context, stream, command, respond).await;
+        let span = trace::command(A::TYPE, context.org.as_str());
+        let done = span
+            .run(self.carry_out(context, stream, command, respond))
+            .await;
+        span.ended(ending(&done));
         metrics::command_finished(A::TYPE, ending(&done), started.elapsed());
         done
     }
@@ -180,9 +185,10 @@ impl Runner {
                 return refused.map(Attempt::Done);
             }
         };
+        let span = trace::append(A::TYPE);
         let origin = Origin {
             org: &context.org,
-            metadata: context.metadata(),
+            metadata: context.metadata_in(&span),
         };
         let before = (version, routing_before);
         let Prepared { outcome, item } = prepare(&origin, stream, before, folded.state, decision)?;
@@ -198,7 +204,7 @@ impl Runner {
         let appended = if item.is_empty() {
             Ok(())
         } else {
-            inner.appender.append(item, deadline).await
+            span.run(inner.appender.append(item, deadline)).await
         };
         match appended {
             Ok(()) => {

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use tierline_eventstore::{MIGRATIONS, Migration, MigrationError, Migrations, maintenance};
+use tierline_eventstore::{
+    MIGRATIONS, Migration, MigrationError, Migrations, Sequencer, Vitals, maintenance,
+};
 use tierline_testkit::TestDatabase;
 
 use crate::account::{Account, AccountCommand, open};
@@ -136,7 +138,7 @@ async fn old_receipts_expire_in_batches_and_young_ones_stay() {
 }
 
 #[tokio::test]
-async fn statistics_of_the_partitioned_parent_are_refreshed() {
+async fn the_backlog_is_seen_and_statistics_of_the_partitioned_parent_are_refreshed() {
     let world = World::new().await;
     let respond = |_: &_| Vec::new();
     let id = stream("a");
@@ -151,7 +153,19 @@ async fn statistics_of_the_partitioned_parent_are_refreshed() {
         .execute::<Account, _>(&request("s", ""), &id, deposit, respond)
         .await
         .unwrap();
-    assert_eq!(maintenance::backlog(&world.pool).await.unwrap(), 2);
+    let mut other = world.pool.begin().await.unwrap();
+    sqlx::query("SELECT 1").execute(&mut *other).await.unwrap();
+    let vitals = Vitals::read(&world.pool).await.unwrap();
+    assert_eq!(vitals.waiting, 2);
+    assert!(vitals.oldest_waiting > Duration::ZERO, "{vitals:?}");
+    assert!(vitals.oldest_transaction > Duration::ZERO, "{vitals:?}");
+    other.rollback().await.unwrap();
+    Sequencer::new(world.pool.clone(), Default::default())
+        .drain()
+        .await
+        .unwrap();
+    let vitals = Vitals::read(&world.pool).await.unwrap();
+    assert_eq!((vitals.waiting, vitals.oldest_waiting), (0, Duration::ZERO));
     let known = "SELECT count(*) FROM pg_stats WHERE tablename = 'events' AND inherited";
     assert_eq!(world.count(known).await, 0);
     maintenance::analyze(&world.pool).await.unwrap();

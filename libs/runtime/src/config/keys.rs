@@ -58,7 +58,7 @@ const fn key(name: &'static str, default: Option<&'static str>, meaning: &'stati
 }
 
 /// All keys, in the order in which they are printed.
-pub const KEYS: [Key; 21] = [
+pub const KEYS: [Key; 23] = [
     Key {
         absent: "/var/lib/tierline for root, else ~/.local/share/tierline",
         ..key(
@@ -177,6 +177,20 @@ pub const KEYS: [Key; 21] = [
         "log_format",
         Some("human"),
         "human: short lines; json: one object a line.",
+    ),
+    Key {
+        absent: "OTEL_EXPORTER_OTLP_ENDPOINT; without that, no trace is made or sent",
+        ..key(
+            "otlp_endpoint",
+            None,
+            "Receiver of traces (OTLP over gRPC), such as http://127.0.0.1:4317.",
+        )
+    },
+    key(
+        "trace_sample_ratio",
+        Some("1"),
+        "Part of the traces beginning here that is kept, from 0 to 1; a caller's trace is kept \
+         when the caller keeps it.",
     ),
     key(
         "request_timeout_seconds",

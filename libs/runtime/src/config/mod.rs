@@ -99,6 +99,10 @@ pub struct Config {
     pub log_level: String,
     /// Log format.
     pub log_format: LogFormat,
+    /// Receiver of traces, if any.
+    pub otlp_endpoint: Option<String>,
+    /// Part of the traces beginning here that is kept.
+    pub trace_sample_ratio: f64,
     /// Longest time of a request.
     pub request_timeout: Duration,
     /// Longest time of each step of the shutdown.
@@ -197,6 +201,8 @@ impl Reader {
         let queries = self.parse("query_connections", |text| number(text, 1, 500));
         let consumers = self.parse("consumer_connections", |text| number(text, 1, 100));
         let log_format = self.parse("log_format", LogFormat::from_str);
+        let ratio = self.parse("trace_sample_ratio", ratio);
+        let otlp_endpoint = self.parse_if_set("otlp_endpoint", otlp_endpoint);
         let request = self.parse("request_timeout_seconds", |text| number(text, 1, 3600));
         let shutdown = self.parse("shutdown_seconds", |text| number(text, 1, 3600));
         let database_url = self.parse_if_set("database_url", database_url);
@@ -228,6 +234,8 @@ impl Reader {
             jwt_audience: self.parse("jwt_audience", not_empty)?,
             log_level: self.parse("log_level", not_empty)?,
             log_format: log_format?,
+            otlp_endpoint,
+            trace_sample_ratio: ratio?,
             request_timeout: Duration::from_secs(request?.into()),
             shutdown_step: Duration::from_secs(shutdown?.into()),
             shown,
@@ -350,6 +358,22 @@ fn not_empty(text: &str) -> Result<String, String> {
 
 fn path(text: &str) -> Result<PathBuf, String> {
     not_empty(text).map(PathBuf::from)
+}
+
+fn ratio(text: &str) -> Result<f64, String> {
+    let number = text.parse().ok().filter(|n| (0.0..=1.0).contains(n));
+    number.ok_or_else(|| "write a number from 0 to 1, such as 0.05".to_owned())
+}
+
+/// Who sends is said in headers (`OTEL_EXPORTER_OTLP_HEADERS`), never in the address: it is shown.
+fn otlp_endpoint(text: &str) -> Result<String, String> {
+    let rest = ["http://", "https://"]
+        .iter()
+        .find_map(|scheme| text.strip_prefix(scheme));
+    match rest {
+        Some(rest) if !rest.is_empty() && !rest.contains(['@', ' ']) => Ok(text.to_owned()),
+        _ => Err("write http://host:port or https://host:port, without a user".to_owned()),
+    }
 }
 
 fn database_url(text: &str) -> Result<Secret, String> {

@@ -82,10 +82,17 @@ pub(super) fn collect(
     if let Some(path) = inputs.file.clone().or(from_variable) {
         layer.file(&path);
     }
+    layer.standard(&inputs.environment);
     layer.environment(&inputs.environment);
     layer.flags(&inputs.flags);
     layer.found
 }
+
+/// Keys that have a name of their own elsewhere.
+const STANDARD_VARIABLES: [(&str, &str); 2] = [
+    ("otlp_endpoint", "OTEL_EXPORTER_OTLP_ENDPOINT"),
+    ("trace_sample_ratio", "OTEL_TRACES_SAMPLER_ARG"),
+];
 
 /// From the weakest source to the strongest; a later one replaces what it also sets.
 struct Layers<'a> {
@@ -116,10 +123,11 @@ impl Layers<'_> {
                 toml::Value::String(text) => text,
                 toml::Value::Integer(number) => number.to_string(),
                 toml::Value::Boolean(flag) => flag.to_string(),
+                toml::Value::Float(number) => number.to_string(),
                 other => {
                     let kind = other.type_str();
                     self.problems.push(format!(
-                        "{name} in {}: a {kind} is not allowed; write a text, a whole number or \
+                        "{name} in {}: a {kind} is not allowed; write a text, a number or \
                          true/false",
                         path.display()
                     ));
@@ -161,6 +169,19 @@ impl Layers<'_> {
             variable,
             "the environment",
         );
+    }
+
+    /// What the environment says under the names of OpenTelemetry, which other programs of the
+    /// same machine read as well.
+    fn standard(&mut self, environment: &BTreeMap<String, String>) {
+        for (name, variable) in STANDARD_VARIABLES {
+            let set = environment.get(variable).filter(|text| !text.is_empty());
+            if let (Some((key, _)), Some(text)) = (lookup(name), set) {
+                let source = Source::Variable(variable.to_owned());
+                let text = text.clone();
+                self.found.insert(key.name, Found { text, source });
+            }
+        }
     }
 
     fn flags(&mut self, flags: &[(String, String)]) {

@@ -45,8 +45,9 @@ const SIZE_BUCKETS: [f64; 10] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 51
 pub struct MetricsHandle(PrometheusHandle);
 
 impl MetricsHandle {
-    /// All numbers in the Prometheus text format.
+    /// All numbers in the Prometheus text format; what the process uses is looked up now.
     pub fn render(&self) -> String {
+        sample_process();
         self.0.render()
     }
 

@@ -109,6 +109,8 @@ words! {
         Stopped = "stopped",
         /// What it reads is damaged.
         Feed = "feed",
+        /// What it was told is not what the log says.
+        OtherHistory = "other_history",
         /// One event could not be applied and was parked.
         Poison = "poison",
         /// The batch took longer than its deadline.

@@ -7,6 +7,7 @@ use jiff::civil::Date;
 use tierline_domain::OrgId;
 use tierline_domain::standing::{Basis, StandingEvent, assess};
 use tierline_eventstore::{CommandContext, NewEvent};
+use tierline_telemetry::trace;
 
 use super::{Batch, Pending, Trouble};
 use crate::partner::Enrolled;
@@ -106,6 +107,8 @@ impl Batch<'_> {
             program_version: 0,
             triggers: triggers.to_vec(),
         };
+        let of_trigger = |number: &u64| self.origins.get(&(self.partition, *number)).cloned();
+        let causes: Vec<trace::Origin> = triggers.iter().filter_map(of_trigger).collect();
         for enrolled in state.enrollments.values_mut() {
             for _ in 0..MAX_ROUNDS {
                 let as_of = match (timers, enrolled.next_change) {
@@ -113,6 +116,7 @@ impl Batch<'_> {
                     (true, Some(day)) if day <= to => day,
                     (true, _) => break,
                 };
+                let began = trace::moment();
                 let versions = view.versions_of(&enrolled.terms.program);
                 let done = assess(
                     &enrolled.standing,
@@ -127,7 +131,13 @@ impl Batch<'_> {
                     !done.events.is_empty() || enrolled.next_change != done.next_change;
                 enrolled.next_change = done.next_change;
                 if !done.events.is_empty() {
-                    note(&mut self.pending, key, enrolled, &done.events, as_of)?;
+                    let traceparent = self.decisions.decided(began, &causes);
+                    let made = Made {
+                        events: &done.events,
+                        as_of,
+                        traceparent,
+                    };
+                    note(&mut self.pending, key, enrolled, made)?;
                     enrolled.standing = done.standing;
                 }
                 if !timers {
@@ -140,17 +150,24 @@ impl Batch<'_> {
     }
 }
 
+/// What an assessment led to.
+struct Made<'a> {
+    events: &'a [StandingEvent],
+    as_of: Date,
+    traceparent: Option<String>,
+}
+
 /// Keeps the new events of a standing until they are appended with all others.
 fn note(
     pending: &mut BTreeMap<(String, String), Pending>,
     key: &PartnerKey,
     enrolled: &mut Enrolled,
-    events: &[StandingEvent],
-    as_of: Date,
+    made: Made<'_>,
 ) -> Result<(), Trouble> {
     let org = OrgId::parse(key.0.clone())?;
     let mut context = CommandContext::new(org.clone(), "service:tier-evaluator");
-    context.org_time = Some(as_of.to_string());
+    context.org_time = Some(made.as_of.to_string());
+    context.traceparent = made.traceparent;
     let metadata: Arc<str> = context.metadata();
     let entry = pending
         .entry((key.0.clone(), enrolled.terms.enrollment.to_string()))
@@ -160,11 +177,11 @@ fn note(
             base: enrolled.version,
             events: Vec::new(),
         });
-    for event in events {
+    for event in made.events {
         let new = NewEvent::from_domain(event, &metadata)
             .map_err(|error| Trouble::Event(format!("a standing event has no JSON: {error}")))?;
         entry.events.push(new);
     }
-    enrolled.version += events.len() as u64;
+    enrolled.version += made.events.len() as u64;
     Ok(())
 }

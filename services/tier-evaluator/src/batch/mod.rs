@@ -17,6 +17,7 @@ use tierline_domain::rules::Fact;
 use tierline_domain::standing::events::MAX_TRIGGERS;
 use tierline_domain::{OrgId, PartnerId, ProgramId, Rejection, StreamId};
 use tierline_eventstore::{LogEvent, NewEvent};
+use tierline_telemetry::trace;
 
 use crate::handler::{KnownRates, Memory};
 use crate::org::OrgView;
@@ -82,6 +83,9 @@ pub(crate) struct Batch<'a> {
     touched: BTreeSet<PartnerKey>,
     pending: BTreeMap<(String, String), Pending>,
     appended: bool,
+    /// Where the events of the batch came from, by partition and number, while traces are made.
+    origins: HashMap<(u8, u64), trace::Origin>,
+    decisions: trace::Decisions,
 }
 
 impl<'a> Batch<'a> {
@@ -96,6 +100,8 @@ impl<'a> Batch<'a> {
             touched: BTreeSet::new(),
             pending: BTreeMap::new(),
             appended: false,
+            origins: HashMap::new(),
+            decisions: trace::Decisions::default(),
         }
     }
 
@@ -166,6 +172,10 @@ impl<'a> Batch<'a> {
 
     /// Takes one event in.
     pub(crate) async fn take(&mut self, event: &LogEvent, any: &AnyEvent) -> Result<(), Trouble> {
+        if let Some(origin) = trace::origin(&event.metadata) {
+            let number = u64::try_from(event.partition_number).unwrap_or_default();
+            self.origins.insert((event.partition, number), origin);
+        }
         let org = &event.org_id;
         let (date, moved) = {
             let view = self.view(org);

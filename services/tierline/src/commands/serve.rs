@@ -21,6 +21,7 @@ pub struct ServeArgs {
 pub async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
     let config = args.flags.load()?;
     tierline_telemetry::init_log(&config.log_level, config.log_format)?;
+    let tracing = crate::watch::start_tracing(&config)?;
     let database_url = config
         .database_url
         .as_ref()
@@ -44,6 +45,7 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
     );
     shutdown.token().cancelled().await;
     let ended = node.stop(&shutdown).await;
+    tracing.stop(config.shutdown_step).await;
     Ok(if ended == Ended::Orderly {
         ExitCode::SUCCESS
     } else {

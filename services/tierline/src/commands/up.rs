@@ -42,6 +42,7 @@ struct Servers<'a> {
 pub async fn run(args: UpArgs, globals: &Globals) -> anyhow::Result<ExitCode> {
     let config = args.flags.load()?;
     tierline_telemetry::init_log(&config.log_level, config.log_format)?;
+    let tracing = crate::watch::start_tracing(&config)?;
     let shutdown = Shutdown::on_signals().context("signals cannot be listened for")?;
     let data = DataDir::open(&config.data_dir)?.lock()?;
     let postgres = start_postgres(&config, &data).await?;
@@ -62,6 +63,7 @@ pub async fn run(args: UpArgs, globals: &Globals) -> anyhow::Result<ExitCode> {
             .await
             .context("PostgreSQL did not stop")?;
     }
+    tracing.stop(config.shutdown_step).await;
     let ended = outcome?;
     output::line(format!(
         "Stopped. The data is kept in {}.",
@@ -255,7 +257,10 @@ fn banner(config: &Config, data: &Path, Servers { postgres, nats }: Servers<'_>,
         "  tokens      {}",
         config.data_dir.join("tokens").display()
     ));
-    output::line("  telemetry   none, there is no such code");
+    output::line(match &config.otlp_endpoint {
+        Some(receiver) => format!("  telemetry   traces to {receiver}, nothing to anybody else"),
+        None => "  telemetry   none leaves this process".to_owned(),
+    });
     output::line("");
 }
 

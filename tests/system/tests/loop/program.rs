@@ -24,7 +24,7 @@ impl Drop for Server {
     }
 }
 
-fn spawn(binary: &Path, folder: &Path, data: &Path) -> Child {
+fn spawn(binary: &Path, folder: &Path, data: &Path, environment: &[(&str, String)]) -> Child {
     let log = std::fs::File::options()
         .create(true)
         .append(true)
@@ -40,6 +40,7 @@ fn spawn(binary: &Path, folder: &Path, data: &Path) -> Child {
             "127.0.0.1:0",
         ])
         .env("TIERLINE_DATA_DIR", data)
+        .envs(environment.iter().map(|(name, value)| (name, value)))
         .stdin(Stdio::null())
         .stdout(log.try_clone().unwrap())
         .stderr(log)
@@ -69,6 +70,11 @@ impl Program {
 
     /// Starts a server without the demonstration and waits until it is ready.
     pub fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// The same with settings of its own.
+    pub fn start_with(environment: &[(&str, String)]) -> Self {
         let binary = binary();
         let folder = tempfile::Builder::new()
             .prefix("tierline-loop")
@@ -76,7 +82,7 @@ impl Program {
             .unwrap();
         open_to_others(folder.path());
         let data = folder.path().join("data");
-        let child = spawn(&binary, folder.path(), &data);
+        let child = spawn(&binary, folder.path(), &data, environment);
         let server = Server {
             child: std::sync::Mutex::new(child),
             folder,
@@ -96,7 +102,7 @@ impl Program {
         {
             let mut child = self.server.child.lock().unwrap();
             stop(&mut child);
-            *child = spawn(&self.server.binary, &folder, &folder.join("data"));
+            *child = spawn(&self.server.binary, &folder, &folder.join("data"), &[]);
         }
         self.wait_until_ready(2);
         self
