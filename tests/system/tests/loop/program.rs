@@ -108,6 +108,13 @@ impl Program {
         self
     }
 
+    /// Where its services are.
+    pub fn address(&self) -> String {
+        let file = self.server.folder.path().join("data/client.toml");
+        let file = tierline_runtime::keys::ClientFile::read(&file).unwrap();
+        file.unwrap().address
+    }
+
     /// What the server has printed.
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.server.folder.path().join("log")).unwrap_or_default()
