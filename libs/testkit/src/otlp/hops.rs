@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 
 use super::{SeenLink, SeenSpan};
 
-/// Everything that followed from a span: its children, and behind `~` the spans that link to it.
+/// Everything that followed from a span: its children, and then, behind `~`, the spans that link
+/// to it.
 /// Each span is told once, with its begin after that of the first.
 pub fn hops(spans: &[SeenSpan], first: &SeenSpan) -> String {
     let mut text = format!("trace {}\n", first.trace_id);
@@ -34,7 +35,7 @@ fn tell<'a>(
             (child || link.is_some()).then_some((other, link.filter(|_| !child)))
         })
         .collect();
-    next.sort_by_key(|(other, _)| other.start);
+    next.sort_by_key(|(other, link)| (link.is_some(), other.start));
     for (other, link) in next {
         tell(spans, other, link, (begin, depth + 1), told, text);
     }
@@ -113,13 +114,9 @@ mod tests {
         let text = hops(&spans, &spans[0]);
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines.len(), 5, "{text}");
-        assert!(
-            lines[3].contains("~ work c") && lines[3].ends_with("DealWon (/)"),
-            "{text}"
-        );
-        assert!(
-            lines[4].contains("work d") && lines[4].contains("at      4.0 ms"),
-            "{text}"
-        );
+        assert!(lines[3].contains("    work d"), "{text}");
+        assert!(lines[3].contains("at      4.0 ms"), "{text}");
+        assert!(lines[4].contains("    ~ work c"), "{text}");
+        assert!(lines[4].ends_with("DealWon (/)"), "{text}");
     }
 }
