@@ -16,7 +16,8 @@ use crate::trace;
 
 /// Libraries whose own chatter at info helps nobody; a directive of the caller overrides these.
 const QUIET: &str =
-    "sqlx=warn,h2=warn,hyper=warn,tower=warn,tonic=warn,rustls=warn,async_nats=error,opentelemetry=warn";
+    "sqlx=warn,h2=warn,hyper=warn,tower=warn,tonic=warn,rustls=warn,async_nats=error,\
+     opentelemetry=warn";
 
 /// How log lines are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

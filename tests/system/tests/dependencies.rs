@@ -186,12 +186,18 @@ fn only_the_store_names_the_storage_of_postgres_es() {
 }
 
 #[test]
-fn only_telemetry_names_metrics() {
+fn only_telemetry_names_metrics_and_spans() {
     for krate in crates()
         .values()
         .filter(|krate| krate.folder != "libs/telemetry")
     {
-        for name in ["metrics", "metrics-exporter-prometheus"] {
+        for name in [
+            "metrics",
+            "metrics-exporter-prometheus",
+            "opentelemetry",
+            "opentelemetry_sdk",
+            "opentelemetry-otlp",
+        ] {
             assert!(!krate.needs.contains(name), "{} names {name}", krate.folder);
         }
     }

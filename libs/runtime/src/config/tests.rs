@@ -213,3 +213,41 @@ fn a_file_that_is_missing_or_broken_is_named_with_its_line() {
     let text = problems(&missing);
     assert!(text.contains("line 2"), "{text}");
 }
+
+#[test]
+fn the_receiver_of_traces_is_also_known_by_its_common_names() {
+    let none = Config::load(&inputs(&[], &[])).unwrap();
+    assert_eq!((none.otlp_endpoint, none.trace_sample_ratio), (None, 1.0));
+    let common = [
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4317"),
+        ("OTEL_TRACES_SAMPLER_ARG", "0.05"),
+        ("OTEL_SERVICE_NAME", "ours"),
+    ];
+    let config = Config::load(&inputs(&[], &common)).unwrap();
+    assert_eq!(
+        config.otlp_endpoint.as_deref(),
+        Some("http://collector:4317")
+    );
+    assert_eq!(config.trace_sample_ratio, 0.05);
+    let explained = config.explain("otlp_endpoint").unwrap();
+    assert!(
+        explained.contains("source:   variable OTEL_EXPORTER_OTLP_ENDPOINT"),
+        "{explained}"
+    );
+    let own = [common[0], ("TIERLINE_OTLP_ENDPOINT", "https://own:4317")];
+    let config = Config::load(&inputs(&[], &own)).unwrap();
+    assert_eq!(config.otlp_endpoint.as_deref(), Some("https://own:4317"));
+    let wrong = [
+        ("TIERLINE_OTLP_ENDPOINT", "http://user:secret@own:4317"),
+        ("TIERLINE_TRACE_SAMPLE_RATIO", "1.5"),
+    ];
+    let text = problems(&inputs(&[], &wrong));
+    for part in [
+        "otlp_endpoint",
+        "without a user",
+        "trace_sample_ratio",
+        "from 0 to 1",
+    ] {
+        assert!(text.contains(part), "{text}");
+    }
+}

@@ -154,7 +154,7 @@ mod tests {
             wait: Duration::ZERO,
         });
         build("1.2.3", "abc");
-        sample_process();
+        std::thread::sleep(Duration::from_millis(5));
         let known: Vec<String> = names::ALL.iter().flat_map(names::Metric::series).collect();
         let text = handle.render();
         let mut found = 0;
@@ -173,6 +173,13 @@ mod tests {
         let used = "db_client_connection_count{db_client_connection_pool_name=\"commands\",\
                     db_client_connection_state=\"used\"} 2";
         assert!(text.contains(used), "{text}");
+        let age = text
+            .lines()
+            .find_map(|line| line.strip_prefix("process_uptime_seconds "));
+        assert!(
+            age.is_some_and(|age| age.parse::<f64>().unwrap() >= 0.005),
+            "{age:?}"
+        );
     }
 
     #[test]

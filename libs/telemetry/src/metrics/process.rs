@@ -8,8 +8,10 @@ use metrics::{counter, gauge};
 use super::names::{self, label};
 use super::to_f64;
 
-/// What runs: the version of the release and the commit it was built from.
+/// What runs: the version of the release and the commit it was built from. The age of the process
+/// counts from here.
 pub fn build(version: &'static str, commit: &'static str) {
+    age();
     gauge!(names::BUILD, label::VERSION => version, label::COMMIT => commit).set(1.0);
 }
 
@@ -39,11 +41,15 @@ pub fn pool_use(now: PoolUse) {
     gauge!(names::POOL_WAIT, label::POOL => now.name).set(now.wait.as_secs_f64());
 }
 
+/// Time since this was called first.
+fn age() -> Duration {
+    static BEGIN: OnceLock<Instant> = OnceLock::new();
+    BEGIN.get_or_init(Instant::now).elapsed()
+}
+
 /// Looks at what the process uses. On systems without `/proc` only its age is known.
 pub fn sample_process() {
-    static BEGIN: OnceLock<Instant> = OnceLock::new();
-    let age = BEGIN.get_or_init(Instant::now).elapsed();
-    gauge!(names::UPTIME).set(age.as_secs_f64());
+    gauge!(names::UPTIME).set(age().as_secs_f64());
     #[cfg(target_os = "linux")]
     if let Some(usage) = linux::Usage::read() {
         counter!(names::CPU).absolute(usage.cpu_seconds);

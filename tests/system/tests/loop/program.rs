@@ -109,6 +109,7 @@ impl Program {
     }
 
     /// Where its services are.
+    #[allow(dead_code, reason = "not every test calls them by itself")]
     pub fn address(&self) -> String {
         let file = self.server.folder.path().join("data/client.toml");
         let file = tierline_runtime::keys::ClientFile::read(&file).unwrap();
