@@ -1,0 +1,140 @@
+//! `tierline serve` with every target, on a database of its own.
+
+use std::fs::{File, read_to_string};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tierline_rpc::Role;
+use tierline_rpc::auth::{LocalIssuer, TokenRequest};
+use tierline_testkit::TestDatabase;
+use tonic::transport::Channel;
+
+/// How long a start or an end may take.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A running process; it ends with this value.
+pub struct Node {
+    child: Child,
+    folder: tempfile::TempDir,
+    address: String,
+    issuer: LocalIssuer,
+    _database: TestDatabase,
+}
+
+impl Node {
+    /// Starts the program and waits until it serves.
+    pub async fn start() -> Self {
+        let database = TestDatabase::create().await;
+        let issuer = LocalIssuer::generate("k", "tierline-local", "tierline");
+        let folder = tempfile::tempdir().unwrap();
+        let keys = folder.path().join("keys.json");
+        std::fs::write(&keys, issuer.jwks()).unwrap();
+        let log = File::create(folder.path().join("log")).unwrap();
+        let child = Command::new(binary())
+            .args(["serve", "--listen", "127.0.0.1:0"])
+            .args(["--admin-listen", "127.0.0.1:0", "--log-format", "json"])
+            .env_clear()
+            .env("TIERLINE_DATABASE_URL", database.url())
+            .env("TIERLINE_JWKS_FILE", keys)
+            .current_dir(folder.path())
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        let mut node = Self {
+            child,
+            folder,
+            address: String::new(),
+            issuer,
+            _database: database,
+        };
+        node.address = node.wait_until_it_serves().await;
+        node
+    }
+
+    async fn wait_until_it_serves(&mut self) -> String {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let lines = self.log();
+            let serving = lines.iter().find_map(|line| line["grpc"].as_str());
+            if let Some(address) = serving {
+                return address.to_owned();
+            }
+            let ended = self.child.try_wait().unwrap();
+            assert!(ended.is_none(), "the program ended: {lines:?}");
+            assert!(Instant::now() < until, "it does not serve: {lines:?}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// The lines of the log so far.
+    pub fn log(&self) -> Vec<Value> {
+        let text = read_to_string(self.folder.path().join("log")).unwrap();
+        let complete = text.rsplit_once('\n').map_or("", |(lines, _)| lines);
+        let lines = complete.lines().map(serde_json::from_str);
+        lines.map(|line| line.unwrap_or_default()).collect()
+    }
+
+    /// A new connection.
+    pub async fn connect(&self) -> Channel {
+        let endpoint = Channel::from_shared(format!("http://{}", self.address)).unwrap();
+        endpoint.connect().await.unwrap()
+    }
+
+    /// A token for somebody of an org with one role; a partner contact also has a partner.
+    pub fn token(&self, org: &str, role: Role, partner: Option<&str>) -> String {
+        self.token_for(org, &[role], partner)
+    }
+
+    /// The same with several roles.
+    pub fn token_for(&self, org: &str, roles: &[Role], partner: Option<&str>) -> String {
+        let mut request = TokenRequest::new("ada", org, roles.iter().copied());
+        request.partner = partner.map(str::to_owned);
+        self.issuer
+            .token(&request, Duration::from_secs(3600))
+            .unwrap()
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        let pid = self.child.id().to_string();
+        let asked = Command::new("kill").args(["-TERM", &pid]).status();
+        if asked.is_err() || !self.ended_in_time() {
+            self.child.kill().ok();
+        }
+        self.child.wait().ok();
+    }
+}
+
+impl Node {
+    fn ended_in_time(&mut self) -> bool {
+        let until = Instant::now() + PATIENCE;
+        while Instant::now() < until {
+            if !matches!(self.child.try_wait(), Ok(None)) {
+                return true;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        false
+    }
+}
+
+fn binary() -> PathBuf {
+    // target/debug/deps/access-… -> target/debug/tierline
+    let test = std::env::current_exe().unwrap();
+    let built = test
+        .parent()
+        .and_then(Path::parent)
+        .unwrap()
+        .join("tierline");
+    assert!(
+        built.is_file(),
+        "{} is not built: cargo build -p tierline",
+        built.display()
+    );
+    built
+}
