@@ -28,6 +28,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         .build_server(true)
         // Ordered maps, so that equal messages have equal bytes: requests are told apart by a hash.
         .btree_map(".")
+        // Refuses messages of too many parts before there is a struct for each of them.
+        .codec_path("crate::codec::BoundedCodec")
         .compile_fds(compiler.file_descriptor_set())?;
     Ok(())
 }

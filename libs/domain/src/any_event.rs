@@ -1,5 +1,6 @@
 //! Any event of the log, whatever its aggregate: what consumers of the whole log work with.
 
+use crate::access::KeyringEvent;
 use crate::activity::certification::CertificationEvent;
 use crate::activity::deal::DealEvent;
 use crate::activity::facts::ActivityEvent;
@@ -21,6 +22,8 @@ use crate::standing::StandingEvent;
 pub enum AnyEvent {
     /// About an org.
     Org(OrgEvent),
+    /// About the API keys of an org.
+    Keyring(KeyringEvent),
     /// About a program.
     Program(ProgramEvent),
     /// About exchange rates.
@@ -71,6 +74,7 @@ impl AnyEvent {
     ) -> Result<Self, D::Error> {
         Ok(match aggregate_type {
             "Org" => Self::Org(from.decode()?),
+            "Keyring" => Self::Keyring(from.decode()?),
             "Program" => Self::Program(from.decode()?),
             "Rates" => Self::Rates(from.decode()?),
             "Partner" => Self::Partner(from.decode()?),
@@ -104,6 +108,7 @@ impl AnyEvent {
     pub fn is_unknown(&self) -> bool {
         match self {
             Self::Org(event) => matches!(event, OrgEvent::Unknown { .. }),
+            Self::Keyring(event) => matches!(event, KeyringEvent::Unknown { .. }),
             Self::Program(event) => matches!(event, ProgramEvent::Unknown { .. }),
             Self::Rates(event) => matches!(event, RatesEvent::Unknown { .. }),
             Self::Partner(event) => matches!(event, PartnerEvent::Unknown { .. }),

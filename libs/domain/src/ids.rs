@@ -103,6 +103,10 @@ id!(
     CertificationId, "certification_id"
 );
 id!(
+    /// An API key of an org.
+    ApiKeyId, "key_id"
+);
+id!(
     /// A record of another activity: a reference, a review, a campaign.
     RecordId, "record_id"
 );

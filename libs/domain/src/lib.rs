@@ -5,6 +5,7 @@
 //! Time, the actor and looked-up data arrive as plain values, so that a verdict computed today can
 //! be computed again in ten years and give the same bytes.
 
+pub mod access;
 pub mod activity;
 pub mod aggregate;
 pub mod any_event;
@@ -27,8 +28,8 @@ mod test_support;
 
 pub use aggregate::{Claim, Decide, Decider, Entity, Routing, StoredEvent};
 pub use ids::{
-    CertificationId, DealId, EnrollmentId, FormId, OrgId, PartnerId, ProgramId, RecordId, StreamId,
-    SubmissionId, TierId, TrackId,
+    ApiKeyId, CertificationId, DealId, EnrollmentId, FormId, OrgId, PartnerId, ProgramId, RecordId,
+    StreamId, SubmissionId, TierId, TrackId,
 };
 pub use money::{Currency, Money};
 pub use rejection::{Kind, Rejection, Violation};

@@ -1,6 +1,7 @@
 //! How much of everything is taken. Every input has a bound, and every bound stands here.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use rust_decimal::Decimal;
 
@@ -40,6 +41,14 @@ pub const TIERS: usize = 20;
 pub const BENEFITS: usize = 100;
 /// Most published versions of a program.
 pub const VERSIONS: usize = 1_000;
+/// Most API keys of an org that are good at a time.
+pub const API_KEYS: usize = 100;
+/// Most API keys of an org that are remembered; of those that are good no more the oldest go first.
+pub const API_KEYS_REMEMBERED: usize = 500;
+/// Longest life of an API key.
+pub const API_KEY_LIFE: Duration = Duration::from_secs(731 * 24 * 3600);
+/// Longest time for which the text of an API key before the newest is good.
+pub const API_KEY_GRACE: Duration = Duration::from_secs(7 * 24 * 3600);
 /// Most decided recommendations that an enrollment remembers; the oldest are forgotten.
 pub const DECISIONS: usize = 50;
 /// Longest text on a button, in characters.

@@ -24,6 +24,9 @@ pub enum Kind {
     DataLoss,
 }
 
+/// Most violated fields of a request that are noted.
+pub const MAX_VIOLATIONS: usize = 1_000;
+
 /// One violated field of a request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Violation {
@@ -103,8 +106,12 @@ impl Rejection {
 pub struct Violations(Vec<Violation>);
 
 impl Violations {
-    /// Notes one violated field.
+    /// Notes one violated field. Beyond [`MAX_VIOLATIONS`] nothing more is noted: a request of
+    /// which everything is wrong must not grow by being described.
     pub fn add(&mut self, field: impl Into<String>, description: impl Into<String>) {
+        if self.0.len() >= MAX_VIOLATIONS {
+            return;
+        }
         self.0.push(Violation {
             field: field.into(),
             description: description.into(),
@@ -120,7 +127,8 @@ impl Violations {
                 None
             }
             Err(rejection) => {
-                for violation in rejection.violations {
+                let room = MAX_VIOLATIONS.saturating_sub(self.0.len());
+                for violation in rejection.violations.into_iter().take(room) {
                     let field = match (prefix.is_empty(), violation.field.is_empty()) {
                         (true, _) => violation.field,
                         (false, true) => prefix.to_owned(),
@@ -167,5 +175,24 @@ impl Violations {
         let mut rejection = Rejection::new(Kind::Invalid, "INVALID_REQUEST", message);
         rejection.violations = self.0;
         rejection
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_of_which_everything_is_wrong_is_not_described_without_end() {
+        let mut many = Violations::default();
+        for at in 0..MAX_VIOLATIONS + 10 {
+            many.add(format!("[{at}]"), "is wrong");
+        }
+        let mut outer = Violations::default();
+        outer.add("first", "is wrong");
+        outer.take::<()>("rows", Err(many.into_rejection()));
+        let violations = outer.into_rejection().violations;
+        assert_eq!(violations.len(), MAX_VIOLATIONS);
+        assert_eq!(violations[0].field, "first");
     }
 }

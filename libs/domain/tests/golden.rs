@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use cqrs_es::persist::SerializedEvent;
 use serde_json::Value;
 use tierline_domain::StoredEvent;
+use tierline_domain::access::KeyringEvent;
 use tierline_domain::activity::{CertificationEvent, DealEvent, RecordEvent};
 use tierline_domain::application::{FormEvent, SubmissionEvent};
 use tierline_domain::enrollment::EnrollmentEvent;
@@ -49,6 +50,7 @@ fn family<E: StoredEvent>() -> Family {
 fn families() -> Vec<Family> {
     vec![
         family::<OrgEvent>(),
+        family::<KeyringEvent>(),
         family::<ProgramEvent>(),
         family::<RatesEvent>(),
         family::<PartnerEvent>(),

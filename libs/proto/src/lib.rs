@@ -1,7 +1,9 @@
 //! The gRPC contract as Rust types, clients and servers, generated from `proto/`.
 //!
-//! Nothing here is written by hand but the names of the modules. Conversions to the types of the
-//! domain live in `tierline-rpc`.
+//! Nothing here is written by hand but the names of the modules, and the codec that bounds
+//! messages. Conversions to the types of the domain live in `tierline-rpc`.
+
+pub mod codec;
 
 /// The descriptors of all files, for server reflection and for tests that walk every method.
 pub const FILE_DESCRIPTOR_SET: &[u8] =
@@ -33,6 +35,11 @@ pub mod tierline {
         /// Messages that every other package uses.
         common,
         "tierline.common.v1"
+    );
+    package!(
+        /// API keys.
+        access,
+        "tierline.access.v1"
     );
     package!(
         /// Orgs, programs, rates.
@@ -71,4 +78,6 @@ pub mod tierline {
     );
 }
 
-pub use tierline::{activity, application, common, enrollment, partner, program, query, standing};
+pub use tierline::{
+    access, activity, application, common, enrollment, partner, program, query, standing,
+};

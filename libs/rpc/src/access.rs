@@ -29,13 +29,18 @@ const READERS_AND_OWN_PARTNER: &[Role] = &[
 ];
 /// Reads the evidence of decisions.
 const AUDIT_READERS: &[Role] = &[Admin, PartnerManager, Auditor, Viewer];
-/// Proves decisions; expensive.
+/// Proves decisions, which is expensive; sees what admins have done.
 const AUDITORS: &[Role] = &[Admin, Auditor];
 /// Runs the system.
 const OPERATORS: &[Role] = &[Operator];
 
 /// The table: full method name and who may call it.
 pub const TABLE: &[(&str, &[Role])] = &[
+    ("tierline.access.v1.ApiKeyService/CreateApiKey", ADMINS),
+    ("tierline.access.v1.ApiKeyService/RotateApiKey", ADMINS),
+    ("tierline.access.v1.ApiKeyService/RevokeApiKey", ADMINS),
+    ("tierline.access.v1.ApiKeyService/GetApiKey", AUDITORS),
+    ("tierline.access.v1.ApiKeyService/ListApiKeys", AUDITORS),
     ("tierline.program.v1.OrgService/CreateOrg", ADMINS),
     ("tierline.program.v1.OrgService/GetOrg", READERS),
     ("tierline.program.v1.OrgService/UpdateOrg", ADMINS),
@@ -224,6 +229,19 @@ pub const TABLE: &[(&str, &[Role])] = &[
     ("tierline.query.v1.OperationsService/SkipParked", OPERATORS),
 ];
 
+/// Methods that no API key opens, whatever its roles: whoever finds a key must not be able to make
+/// another one, which would outlive it.
+const PEOPLE_ONLY: &[&str] = &[
+    "tierline.access.v1.ApiKeyService/CreateApiKey",
+    "tierline.access.v1.ApiKeyService/RotateApiKey",
+    "tierline.access.v1.ApiKeyService/RevokeApiKey",
+];
+
+/// True for a method that an API key does not open.
+pub fn people_only(method: &str) -> bool {
+    PEOPLE_ONLY.contains(&method)
+}
+
 /// Services that answer without a token: probes and tools need them, and they tell nothing about
 /// any org.
 const PUBLIC: &[(&str, &str)] = &[
@@ -352,6 +370,20 @@ mod tests {
                 "tierline.query.v1.PartnerQueryService/GetPartnerView",
                 "tierline.query.v1.StandingQueryService/GetStanding",
             ]
+        );
+    }
+
+    #[test]
+    fn no_method_that_changes_keys_is_open_to_them() {
+        for (method, _) in TABLE {
+            let keys = method.contains("ApiKeyService");
+            let reads = method.contains("/Get") || method.contains("/List");
+            assert_eq!(people_only(method), keys && !reads, "{method}");
+        }
+        assert!(
+            PEOPLE_ONLY
+                .iter()
+                .all(|known| TABLE.iter().any(|(m, _)| m == known))
         );
     }
 

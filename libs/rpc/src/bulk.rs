@@ -151,7 +151,7 @@ impl<H> Driver<H> {
             let begun = match message {
                 None => break,
                 // The caller is gone, or sent what cannot be read.
-                Some(Err(broken)) => self.refuse(broken).await,
+                Some(Err(broken)) => self.refuse(status::below_services(&broken)).await,
                 Some(Ok(batch)) => self.begin(batch).await,
             };
             if begun.is_err() {

@@ -1,79 +1,22 @@
 //! Who is calling: always from the credential, never from the request.
 
 use std::collections::BTreeSet;
-use std::fmt;
-use std::str::FromStr;
 use std::sync::Arc;
 
-use tierline_domain::{OrgId, PartnerId, Rejection};
+pub use tierline_domain::access::Role;
+use tierline_domain::{ApiKeyId, OrgId, PartnerId, Rejection};
 use tonic::Status;
 
 use crate::status;
 
-/// What a caller is allowed to be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Role {
-    /// Configures the org and its programs, and may do everything in the org.
-    Admin,
-    /// Works with partners, enrollments and deals.
-    PartnerManager,
-    /// Reads everything, proofs included.
-    Auditor,
-    /// Reads partners, programs and standings.
-    Viewer,
-    /// Another system that brings data.
-    Integration,
-    /// A person at a partner; sees that partner only.
-    PartnerContact,
-    /// Runs the system; sees its state, not the data of orgs.
-    Operator,
-}
-
-impl Role {
-    /// Every role.
-    pub const ALL: [Self; 7] = [
-        Self::Admin,
-        Self::PartnerManager,
-        Self::Auditor,
-        Self::Viewer,
-        Self::Integration,
-        Self::PartnerContact,
-        Self::Operator,
-    ];
-
-    /// The role as it stands in a token.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Admin => "admin",
-            Self::PartnerManager => "partner_manager",
-            Self::Auditor => "auditor",
-            Self::Viewer => "viewer",
-            Self::Integration => "integration",
-            Self::PartnerContact => "partner_contact",
-            Self::Operator => "operator",
-        }
-    }
-}
-
-impl fmt::Display for Role {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl FromStr for Role {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        Self::ALL
-            .into_iter()
-            .find(|role| role.as_str() == text)
-            .ok_or_else(|| {
-                let known: Vec<_> = Self::ALL.iter().map(|role| role.as_str()).collect();
-                format!("\"{text}\" is no role; roles are {}", known.join(", "))
-            })
-    }
-}
+/// Roles that see every partner of the org.
+const SEES_EVERY_PARTNER: &[Role] = &[
+    Role::Admin,
+    Role::PartnerManager,
+    Role::Auditor,
+    Role::Viewer,
+    Role::Integration,
+];
 
 /// A caller whose credential was verified.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,6 +29,8 @@ pub struct Caller {
     pub roles: BTreeSet<Role>,
     /// The partner that a partner contact belongs to.
     pub partner: Option<PartnerId>,
+    /// The API key that the caller came with; absent: it came with a token.
+    pub api_key: Option<ApiKeyId>,
 }
 
 impl Caller {
@@ -106,9 +51,12 @@ impl Caller {
         roles.iter().any(|role| self.roles.contains(role))
     }
 
-    /// How the caller appears in the metadata of events: `user:…`, or `service:…` for another
-    /// system.
+    /// How the caller appears in the metadata of events: `user:…`, `service:…` for another system
+    /// with a token, or `key:…` for the holder of an API key.
     pub fn actor(&self) -> String {
+        if let Some(key) = &self.api_key {
+            return format!("key:{key}");
+        }
         let kind = if self.roles.contains(&Role::Integration) {
             "service"
         } else {
@@ -118,13 +66,11 @@ impl Caller {
     }
 
     /// The only partner that the caller may see, if its roles confine it to one. A query must
-    /// apply it to whatever it reads.
+    /// apply it to whatever it reads. Of the other roles only those that see every partner lift
+    /// the confinement: an operator sees no partner at all.
     pub fn confined_to(&self) -> Option<&PartnerId> {
-        if self.roles.iter().all(|role| *role == Role::PartnerContact) {
-            self.partner.as_ref()
-        } else {
-            None
-        }
+        let sees_all = self.has_any(SEES_EVERY_PARTNER);
+        self.partner.as_ref().filter(|_| !sees_all)
     }
 
     /// Refuses what belongs to another partner than the one the caller is confined to.
@@ -149,20 +95,8 @@ mod tests {
             org: OrgId::parse("acme").unwrap(),
             roles: roles.iter().copied().collect(),
             partner: partner.map(|id| PartnerId::parse(id).unwrap()),
+            api_key: None,
         }
-    }
-
-    #[test]
-    fn roles_are_read_as_they_are_written() {
-        for role in Role::ALL {
-            assert_eq!(role.as_str().parse::<Role>().unwrap(), role);
-        }
-        assert!(
-            "root"
-                .parse::<Role>()
-                .unwrap_err()
-                .contains("partner_manager")
-        );
     }
 
     #[test]
@@ -177,6 +111,17 @@ mod tests {
             .check_partner(&PartnerId::parse("p-1").unwrap())
             .unwrap();
         caller(&[Role::Viewer], None).check_partner(&other).unwrap();
+    }
+
+    #[test]
+    fn a_partner_contact_who_runs_the_system_too_still_sees_its_own_partner_only() {
+        let roles = [Role::PartnerContact, Role::Operator];
+        let other = PartnerId::parse("p-2").unwrap();
+        let both = caller(&roles, Some("p-1"));
+        let refusal = both.check_partner(&other).unwrap_err();
+        assert_eq!(refusal.reason, "PARTNER_NOT_FOUND");
+        let roles = [Role::PartnerContact, Role::Viewer];
+        caller(&roles, Some("p-1")).check_partner(&other).unwrap();
     }
 
     #[test]

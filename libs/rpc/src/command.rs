@@ -6,7 +6,7 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 use tierline_domain::Rejection;
 use tierline_eventstore::CommandContext;
-use tierline_proto::{activity, application, enrollment, partner, program};
+use tierline_proto::{access, activity, application, enrollment, partner, program};
 use tierline_telemetry::trace;
 use tokio::time::Instant;
 use tonic::metadata::MetadataMap;
@@ -49,6 +49,10 @@ macro_rules! creations {
 }
 
 creations!(
+    // A keyring has no version that a caller could know.
+    access::v1::CreateApiKeyRequest,
+    access::v1::RotateApiKeyRequest,
+    access::v1::RevokeApiKeyRequest,
     program::v1::CreateOrgRequest,
     program::v1::CreateProgramRequest,
     partner::v1::CreatePartnerRequest,
@@ -267,6 +271,7 @@ mod tests {
             org: OrgId::parse("acme").unwrap(),
             roles: [Role::Admin].into(),
             partner: None,
+            api_key: None,
         }));
         request
             .extensions_mut()

@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use tierline_domain::Rejection;
 use tierline_domain::rejection::Violations;
 
+use crate::limits::MAX_MASK_PATHS;
+
 /// The fields that a change is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FieldMask(BTreeSet<&'static str>);
@@ -29,6 +31,10 @@ impl FieldMask {
         if paths == ["*"] {
             return Ok(Self(allowed.iter().copied().collect()));
         }
+        if paths.len() > MAX_MASK_PATHS {
+            let text = format!("must have at most {MAX_MASK_PATHS} paths");
+            return Err(Rejection::invalid("update_mask", text));
+        }
         let mut fields = BTreeSet::new();
         let mut violations = Violations::default();
         for path in paths {
@@ -44,9 +50,6 @@ impl FieldMask {
                         allowed.join(", ")
                     ),
                 ),
-            }
-            if fields.len() > allowed.len() {
-                break;
             }
         }
         violations.check()?;
@@ -80,6 +83,16 @@ mod tests {
             paths: paths.iter().map(|path| (*path).to_owned()).collect(),
         };
         FieldMask::new(Some(&mask), ALLOWED, |field| field == "name")
+    }
+
+    #[test]
+    fn a_mask_has_a_bounded_number_of_paths() {
+        let mask = prost_types::FieldMask {
+            paths: vec!["x".to_owned(); MAX_MASK_PATHS + 1],
+        };
+        let refusal = FieldMask::new(Some(&mask), &["name"], |_| true).unwrap_err();
+        assert_eq!(refusal.violations.len(), 1);
+        assert!(refusal.message.contains("at most 100"), "{refusal}");
     }
 
     #[test]

@@ -1,22 +1,27 @@
 //! The gate in front of every service: token, role, then the call. The body of a refused call is
 //! never read. Also counts every call, and begins its trace.
 
+use std::any::Any;
+use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
+use futures::FutureExt as _;
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, Request, Response};
 use http_body::{Body as HttpBody, Frame, SizeHint};
-use tierline_telemetry::metrics::grpc_answered;
+use tierline_telemetry::metrics::{auth_refused, grpc_answered};
 use tierline_telemetry::trace::{self, Span};
 use tonic::body::Body;
+use tonic::transport::server::TcpConnectInfo;
 use tonic::{Code, Status};
 use tower::{Layer, Service};
 
-use crate::access::{Access, access};
-use crate::auth::Verifier;
+use crate::access::{Access, access, people_only};
+use crate::auth::api_key::{PREFIX, ShownKey};
+use crate::auth::{ApiKeys, KeyRefusal, TokenError, Verifier};
 use crate::caller::Caller;
 use crate::status;
 
@@ -29,12 +34,24 @@ pub struct Method(pub &'static str);
 #[derive(Clone)]
 pub struct AuthLayer {
     verifier: Arc<Verifier>,
+    api_keys: Option<ApiKeys>,
 }
 
 impl AuthLayer {
     /// A gate that believes the verifier.
     pub fn new(verifier: Arc<Verifier>) -> Self {
-        Self { verifier }
+        Self {
+            verifier,
+            api_keys: None,
+        }
+    }
+
+    /// The same gate, which takes API keys too.
+    pub fn with_api_keys(self, api_keys: ApiKeys) -> Self {
+        Self {
+            api_keys: Some(api_keys),
+            ..self
+        }
     }
 }
 
@@ -44,7 +61,7 @@ impl<S> Layer<S> for AuthLayer {
     fn layer(&self, inner: S) -> AuthService<S> {
         AuthService {
             inner,
-            verifier: self.verifier.clone(),
+            gate: self.clone(),
         }
     }
 }
@@ -53,14 +70,15 @@ impl<S> Layer<S> for AuthLayer {
 #[derive(Clone)]
 pub struct AuthService<S> {
     inner: S,
-    verifier: Arc<Verifier>,
+    gate: AuthLayer,
 }
 
 impl<S, B> Service<Request<B>> for AuthService<S>
 where
-    S: Service<Request<B>, Response = Response<Body>>,
+    S: Service<Request<B>, Response = Response<Body>> + Clone + Send + 'static,
     S::Future: Send + 'static,
     S::Error: 'static,
+    B: Send + 'static,
 {
     type Response = Response<Body>;
     type Error = S::Error;
@@ -72,30 +90,41 @@ where
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let start = Instant::now();
-        let (method, verdict) = admit(&self.verifier, request.uri().path(), request.headers());
-        match verdict {
-            Ok(caller) => {
-                if let Some(caller) = caller {
-                    request.extensions_mut().insert(caller);
-                }
-                request.extensions_mut().insert(Method(method));
-                let span = trace::server_call(method, traceparent(request.headers()));
-                let entered = span.enter();
-                let answer = self.inner.call(request);
-                drop(entered);
-                Box::pin(async move {
-                    let answer = span.run(answer).await?;
+        let row = access(request.uri().path());
+        let gate = self.gate.clone();
+        // The service that was found ready does the work, and its copy waits for the next call.
+        let waiting = self.inner.clone();
+        let mut inner = std::mem::replace(&mut self.inner, waiting);
+        Box::pin(async move {
+            let from = remote(&request);
+            let (method, verdict) = gate.admit(row, request.headers(), &from).await;
+            match verdict {
+                Ok(caller) => {
+                    if let Some(caller) = caller {
+                        request.extensions_mut().insert(caller);
+                    }
+                    request.extensions_mut().insert(Method(method));
+                    let span = trace::server_call(method, traceparent(request.headers()));
+                    let entered = span.enter();
+                    let work = inner.call(request);
+                    drop(entered);
+                    // A bug in one call must not end the connection with all other calls on it.
+                    let answer = span.run(AssertUnwindSafe(work).catch_unwind());
+                    let answer = match answer.await {
+                        Ok(answer) => with_reason(answer?),
+                        Err(panic) => status::internal(&Panicked::of(&*panic)).into_http(),
+                    };
                     Ok(counted(answer, method, start, span))
-                })
+                }
+                Err(refusal) => {
+                    let code = name_of(refusal.code());
+                    // Whoever is refused does not decide that a trace is kept.
+                    trace::server_call(method, None).answered(code);
+                    grpc_answered(method, code, start.elapsed());
+                    Ok(refusal.into_http())
+                }
             }
-            Err(refusal) => {
-                let code = name_of(refusal.code());
-                // Whoever is refused does not decide that a trace is kept.
-                trace::server_call(method, None).answered(code);
-                grpc_answered(method, code, start.elapsed());
-                Box::pin(async move { Ok(refusal.into_http()) })
-            }
-        }
+        })
     }
 }
 
@@ -103,59 +132,155 @@ fn traceparent(headers: &HeaderMap) -> Option<&str> {
     headers.get("traceparent")?.to_str().ok()
 }
 
-/// The name to count a call under, and whether it may go on: as whom, or why not.
-fn admit(
-    verifier: &Verifier,
-    path: &str,
-    headers: &HeaderMap,
-) -> (&'static str, Result<Option<Arc<Caller>>, Box<Status>>) {
-    let row = access(path);
-    if let Access::Public(service) = row {
-        return (service, Ok(None));
+/// A bug that stopped a call.
+#[derive(Debug, thiserror::Error)]
+#[error("a call panicked: {0}")]
+struct Panicked(String);
+
+impl Panicked {
+    fn of(panic: &(dyn Any + Send)) -> Self {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+        Self(text.unwrap_or("no text").to_owned())
     }
-    let name = match row {
-        Access::Roles(name, _) => name,
-        Access::Public(_) | Access::Denied => "unknown",
-    };
-    // Who calls is asked before whether the method exists.
-    let caller = match identify(verifier, headers) {
-        Ok(caller) => caller,
-        Err(refusal) => return (name, Err(refusal)),
-    };
-    let verdict = match row {
-        Access::Roles(_, roles) if caller.has_any(roles) => Ok(Some(caller)),
-        Access::Roles(method, roles) => {
-            let allowed: Vec<_> = roles.iter().map(|role| role.as_str()).collect();
-            Err(Box::new(status::role_required(method, &allowed.join(", "))))
-        }
-        Access::Public(_) | Access::Denied => Err(Box::new(status::unknown_method())),
-    };
-    (name, verdict)
 }
 
-fn identify(verifier: &Verifier, headers: &HeaderMap) -> Result<Arc<Caller>, Box<Status>> {
-    let refuse = |hint: &str| Box::new(status::unauthenticated(hint));
+/// Why a caller is not let in, for the log and the metric, and what it is told.
+struct Stranger {
+    label: &'static str,
+    /// The API key that it said it has; never a secret.
+    key: String,
+    refusal: Box<Status>,
+}
+
+impl Stranger {
+    fn new(label: &'static str, hint: &str) -> Self {
+        Self {
+            label,
+            key: String::new(),
+            refusal: Box::new(status::unauthenticated(hint)),
+        }
+    }
+}
+
+impl AuthLayer {
+    /// The name to count a call under, and whether it may go on: as whom, or why not.
+    async fn admit(
+        &self,
+        row: Access,
+        headers: &HeaderMap,
+        from: &str,
+    ) -> (&'static str, Result<Option<Arc<Caller>>, Box<Status>>) {
+        let name = match row {
+            Access::Public(service) => return (service, Ok(None)),
+            Access::Roles(name, _) => name,
+            Access::Denied => "unknown",
+        };
+        // Who calls is asked before whether the method exists.
+        let caller = match self.identify(headers).await {
+            Ok(caller) => caller,
+            Err(Stranger {
+                label,
+                key,
+                refusal,
+            }) => {
+                auth_refused(label);
+                tracing::warn!(
+                    method = name,
+                    why = label,
+                    key,
+                    from,
+                    "a caller was not let in"
+                );
+                return (name, Err(refusal));
+            }
+        };
+        let refusal = match row {
+            Access::Roles(method, roles) if !caller.has_any(roles) => {
+                let allowed: Vec<_> = roles.iter().map(|role| role.as_str()).collect();
+                status::role_required(method, &allowed.join(", "))
+            }
+            Access::Roles(method, _) if caller.api_key.is_some() && people_only(method) => {
+                status::person_required(method)
+            }
+            Access::Roles(..) => return (name, Ok(Some(caller))),
+            Access::Public(_) | Access::Denied => status::unknown_method(),
+        };
+        if refusal.code() == Code::PermissionDenied {
+            auth_refused("role");
+            let (actor, org) = (caller.actor(), caller.org.as_str());
+            tracing::warn!(method = name, actor, org, from, "a caller may not do this");
+        }
+        (name, Err(Box::new(refusal)))
+    }
+
+    async fn identify(&self, headers: &HeaderMap) -> Result<Arc<Caller>, Stranger> {
+        let token = bearer(headers)?;
+        if !token.starts_with(PREFIX) {
+            let refused = |error: TokenError| Stranger::new(error.label(), &error.to_string());
+            return self.verifier.verify(token).map_err(refused);
+        }
+        let Some(api_keys) = &self.api_keys else {
+            return Err(Stranger::new(
+                "key_not_taken",
+                "API keys are not taken here",
+            ));
+        };
+        api_keys.identify(token).await.map_err(|refusal| Stranger {
+            label: refusal.label(),
+            key: ShownKey::parse(token)
+                .map_or_else(String::new, |shown| format!("{}.{}", shown.org, shown.id)),
+            refusal: Box::new(match refusal {
+                KeyRefusal::Unavailable => status::unavailable(
+                    status::UNAVAILABLE,
+                    "API keys cannot be checked at the moment; try again",
+                ),
+                // Which of the reasons it is helps only who guesses.
+                _ => status::unauthenticated("the API key is not good"),
+            }),
+        })
+    }
+}
+
+/// Where a call comes from, where that is known.
+fn remote<B>(request: &Request<B>) -> String {
+    let info = request.extensions().get::<TcpConnectInfo>();
+    let address = info.and_then(TcpConnectInfo::remote_addr);
+    address.map_or_else(String::new, |address| address.to_string())
+}
+
+fn bearer(headers: &HeaderMap) -> Result<&str, Stranger> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     let Some(value) = values.next() else {
-        return Err(refuse(
+        return Err(Stranger::new(
+            "none",
             "the call carries no token; send \"authorization: Bearer <token>\"",
         ));
     };
     if values.next().is_some() {
-        return Err(refuse(
-            "the call carries more than one authorization header",
-        ));
+        let hint = "the call carries more than one authorization header";
+        return Err(Stranger::new("header", hint));
     }
-    let token = value
+    value
         .to_str()
         .ok()
         .and_then(|text| text.split_once(' '))
         .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
         .map(|(_, token)| token.trim())
-        .ok_or_else(|| refuse("the authorization header must be \"Bearer <token>\""))?;
-    verifier
-        .verify(token)
-        .map_err(|error| refuse(&error.to_string()))
+        .ok_or_else(|| {
+            let hint = "the authorization header must be \"Bearer <token>\"";
+            Stranger::new("header", hint)
+        })
+}
+
+/// An answer that was refused before a service saw the request, with a reason.
+fn with_reason(answer: Response<Body>) -> Response<Body> {
+    match Status::from_header_map(answer.headers()) {
+        Some(bare) if bare.code() != Code::Ok && bare.details().is_empty() => {
+            status::below_services(&bare).into_http()
+        }
+        _ => answer,
+    }
 }
 
 /// Counts the answer when it is complete: at once for an error without a body, otherwise when the

@@ -21,7 +21,7 @@ pub mod paging;
 pub mod partners;
 pub mod status;
 
-pub use auth::{AuthSettings, Verifier};
+pub use auth::{ApiKeys, AuthSettings, Verifier};
 pub use caller::{Caller, Role};
 pub use command::Call;
 pub use dispatch::Commands;

@@ -2,6 +2,12 @@
 
 /// Largest message that a server takes, in bytes.
 pub const MAX_REQUEST_BYTES: usize = 16 * 1024 * 1024;
+/// Largest message of a service without bulk calls, in bytes: nothing that it takes is long.
+pub const MAX_SMALL_REQUEST_BYTES: usize = 1024 * 1024;
+/// Most bytes of the headers of a call.
+pub const MAX_HEADER_BYTES: u32 = 32 * 1024;
+/// Most paths of a field mask.
+pub const MAX_MASK_PATHS: usize = 100;
 /// Largest message that a client takes, in bytes.
 pub const MAX_RESPONSE_BYTES: usize = 16 * 1024 * 1024;
 /// Most rows in one message of a bulk call.

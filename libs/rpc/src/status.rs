@@ -32,6 +32,9 @@ pub const UNAUTHENTICATED: &str = "UNAUTHENTICATED";
 /// Reason when no role of the caller allows the method.
 pub const ROLE_REQUIRED: &str = "ROLE_REQUIRED";
 
+/// Reason when an API key does what is for people.
+pub const PERSON_REQUIRED: &str = "PERSON_REQUIRED";
+
 /// What a caller waits before it tries again.
 const RETRY_DELAY: Duration = Duration::from_secs(1);
 
@@ -174,6 +177,32 @@ pub fn role_required(method: &str, roles: &str) -> Status {
         format!("{method} is allowed to: {roles}"),
         details,
     )
+}
+
+/// The caller came with an API key, and the method is for people.
+pub fn person_required(method: &str) -> Status {
+    let metadata = HashMap::from([("method".to_owned(), method.to_owned())]);
+    let details = ErrorDetails::with_error_info(PERSON_REQUIRED, DOMAIN, metadata);
+    let message = format!("{method} is not for API keys; call with a token of a person");
+    Status::with_error_details(Code::PermissionDenied, message, details)
+}
+
+/// A refusal that was made below the services, while the request was read, with a reason. What the
+/// caller sent is to blame for it, since everything else has a reason already.
+pub fn below_services(status: &Status) -> Status {
+    let (code, reason) = match status.code() {
+        Code::Internal | Code::Unknown | Code::InvalidArgument | Code::DataLoss => {
+            (Code::InvalidArgument, "MALFORMED_MESSAGE")
+        }
+        Code::OutOfRange | Code::ResourceExhausted => {
+            (Code::ResourceExhausted, "MESSAGE_TOO_LARGE")
+        }
+        Code::Unimplemented => (Code::Unimplemented, "NOT_SERVED_HERE"),
+        other => (other, crate::layer::name_of(other)),
+    };
+    let details = ErrorDetails::with_error_info(reason, DOMAIN, HashMap::new());
+    let message = cut(status.message(), MAX_STATUS_MESSAGE_BYTES);
+    Status::with_error_details(code, message, details)
 }
 
 /// No such method.

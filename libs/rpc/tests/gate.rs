@@ -38,6 +38,7 @@ impl RateService for Echo {
         request: Request<pb::GetRatesRequest>,
     ) -> Result<Response<pb::GetRatesResponse>, Status> {
         let caller = Caller::of(&request)?;
+        assert_ne!(request.get_ref().rate_date, "a bug", "of this kind");
         Ok(Response::new(pb::GetRatesResponse {
             source: caller.org.to_string(),
             ..Default::default()
@@ -208,6 +209,70 @@ async fn probes_need_no_token_and_unknown_methods_are_not_reached() {
         codec,
     );
     assert_eq!(call.await.unwrap_err().code(), Code::Unimplemented);
+}
+
+#[tokio::test]
+async fn a_bug_in_one_call_is_answered_and_leaves_the_connection_alone() {
+    let running = start().await;
+    let bearer = format!("Bearer {}", running.token(Role::Viewer));
+    let mut client = running.client();
+    let message = pb::GetRatesRequest {
+        rate_date: "a bug".to_owned(),
+    };
+    let status = client
+        .get_rates(request(message, &bearer))
+        .await
+        .unwrap_err();
+    assert_eq!(status.code(), Code::Internal);
+    let info = status.get_details_error_info().unwrap();
+    assert_eq!(info.reason, "INTERNAL");
+    assert!(!describe(&status).contains("of this kind"));
+    running.get(&bearer).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_is_no_message_or_too_much_of_one_is_refused_with_a_reason() {
+    let running = start().await;
+    let bearer = format!("Bearer {}", running.token(Role::Admin));
+    // Its first field is a message where that of the method is a text.
+    let big = |length: usize| pb::ConvertMoneyRequest {
+        money: Some(tierline_proto::common::v1::Money {
+            amount: "\u{ff}".repeat(length),
+            ..Default::default()
+        }),
+        ..Default::default()
+    };
+    for (sent, code, reason) in [
+        (big(1), Code::Ok, ""),
+        (big(5 << 20), Code::ResourceExhausted, "MESSAGE_TOO_LARGE"),
+    ] {
+        let mut grpc = tonic::client::Grpc::new(running.channel.clone());
+        grpc.ready().await.unwrap();
+        let codec = tonic_prost::ProstCodec::<_, pb::GetRatesResponse>::default();
+        let path = "/tierline.program.v1.RateService/GetRates";
+        let path = http::uri::PathAndQuery::from_static(path);
+        let answer = grpc.unary(request(sent, &bearer), path, codec).await;
+        let found = answer.as_ref().err();
+        assert_eq!(found.map_or(Code::Ok, Status::code), code, "{found:?}");
+        let info = found.and_then(|status| status.get_details_error_info());
+        assert_eq!(info.map_or(String::new(), |info| info.reason), reason);
+    }
+    let wrong = pb::RateDay {
+        rate_date: "2026-01-01".to_owned(),
+        ..Default::default()
+    };
+    let mut grpc = tonic::client::Grpc::new(running.channel.clone());
+    grpc.ready().await.unwrap();
+    let codec = tonic_prost::ProstCodec::<_, pb::ConvertMoneyResponse>::default();
+    let path = "/tierline.program.v1.RateService/ConvertMoney";
+    let path = http::uri::PathAndQuery::from_static(path);
+    let status = grpc
+        .unary(request(wrong, &bearer), path, codec)
+        .await
+        .unwrap_err();
+    assert_eq!(status.code(), Code::InvalidArgument, "{status:?}");
+    let info = status.get_details_error_info().unwrap();
+    assert_eq!(info.reason, "MALFORMED_MESSAGE");
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use std::str::FromStr;
 /// One part that a process can run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Target {
-    /// Commands on orgs, programs and rates.
+    /// Commands on orgs, their API keys, programs and rates.
     Program,
     /// Commands on partners.
     Partner,
@@ -59,7 +59,7 @@ impl Target {
     /// What it does, in one line.
     pub const fn description(self) -> &'static str {
         match self {
-            Self::Program => "gRPC: orgs, programs with their tiers and requirements, rates",
+            Self::Program => "gRPC: orgs and their API keys, programs, tiers, requirements, rates",
             Self::Partner => "gRPC: create, edit, tag and suspend partners",
             Self::Enrollment => "gRPC: enroll, pin, terminate",
             Self::Activity => "gRPC: deals, certifications and other facts, one by one or in bulk",

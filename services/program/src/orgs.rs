@@ -22,7 +22,7 @@ pub struct OrgService {
 /// The server of the org.
 pub fn org_server(commands: Commands) -> OrgServiceServer<OrgService> {
     OrgServiceServer::new(OrgService { commands })
-        .max_decoding_message_size(limits::MAX_REQUEST_BYTES)
+        .max_decoding_message_size(limits::MAX_SMALL_REQUEST_BYTES)
         .accept_compressed(Gzip)
 }
 

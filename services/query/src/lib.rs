@@ -31,7 +31,7 @@ use tierline_proto::query::v1::operations_service_server::OperationsServiceServe
 use tierline_proto::query::v1::partner_query_service_server::PartnerQueryServiceServer;
 use tierline_proto::query::v1::program_query_service_server::ProgramQueryServiceServer;
 use tierline_proto::query::v1::standing_query_service_server::StandingQueryServiceServer;
-use tierline_rpc::limits::{MAX_REQUEST_BYTES, MAX_RESPONSE_BYTES};
+use tierline_rpc::limits::{MAX_RESPONSE_BYTES, MAX_SMALL_REQUEST_BYTES};
 use tokio::sync::Semaphore;
 
 use crate::programs::ProgramCache;
@@ -73,12 +73,14 @@ impl Query {
 
     /// The partners table.
     pub fn partner_service(&self) -> PartnerQueryServiceServer<Self> {
-        PartnerQueryServiceServer::new(self.clone()).max_decoding_message_size(MAX_REQUEST_BYTES)
+        PartnerQueryServiceServer::new(self.clone())
+            .max_decoding_message_size(MAX_SMALL_REQUEST_BYTES)
     }
 
     /// Programs.
     pub fn program_service(&self) -> ProgramQueryServiceServer<Self> {
-        ProgramQueryServiceServer::new(self.clone()).max_decoding_message_size(MAX_REQUEST_BYTES)
+        ProgramQueryServiceServer::new(self.clone())
+            .max_decoding_message_size(MAX_SMALL_REQUEST_BYTES)
     }
 
     /// Forms and submissions.
@@ -90,20 +92,21 @@ impl Query {
     /// Standings.
     pub fn standing_service(&self) -> StandingQueryServiceServer<Self> {
         StandingQueryServiceServer::new(self.clone())
-            .max_decoding_message_size(MAX_REQUEST_BYTES)
+            .max_decoding_message_size(MAX_SMALL_REQUEST_BYTES)
             .max_encoding_message_size(MAX_RESPONSE_BYTES)
     }
 
     /// Proof.
     pub fn audit_service(&self) -> AuditServiceServer<Self> {
         AuditServiceServer::new(self.clone())
-            .max_decoding_message_size(MAX_REQUEST_BYTES)
+            .max_decoding_message_size(MAX_SMALL_REQUEST_BYTES)
             .max_encoding_message_size(MAX_RESPONSE_BYTES)
     }
 
     /// The state of the system.
     pub fn operations_service(&self) -> OperationsServiceServer<Self> {
-        OperationsServiceServer::new(self.clone()).max_decoding_message_size(MAX_REQUEST_BYTES)
+        OperationsServiceServer::new(self.clone())
+            .max_decoding_message_size(MAX_SMALL_REQUEST_BYTES)
     }
 
     fn pool(&self) -> &PgPool {

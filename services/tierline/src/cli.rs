@@ -60,6 +60,8 @@ enum Command {
     Clock(commands::clock::ClockArgs),
     /// Make a token with the local key.
     Token(commands::token::TokenArgs),
+    /// Create, list, rotate and revoke API keys.
+    Key(commands::key::KeyArgs),
     /// Measure this machine.
     Bench(commands::bench::BenchArgs),
     /// Import a file from another system through a mapping.
@@ -112,6 +114,7 @@ impl Cli {
             Command::Enroll(args) => commands::enroll::run(args, &globals).await,
             Command::Clock(args) => commands::clock::run(args, &globals).await,
             Command::Token(args) => commands::token::run(args, &globals),
+            Command::Key(args) => commands::key::run(args, &globals).await,
             Command::Bench(args) => commands::bench::run(args, &globals).await,
             Command::Import(args) => commands::import::run(args, &globals).await,
             Command::Demo(args) => commands::demo::run(args, &globals).await,

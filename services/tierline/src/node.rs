@@ -21,7 +21,8 @@ use tierline_eventstore::{
 use tierline_query::Query;
 use tierline_rpc::AuthLayer;
 use tierline_rpc::Commands;
-use tierline_rpc::auth::{AuthSettings, Verifier};
+use tierline_rpc::auth::{ApiKeys, AuthSettings, Verifier};
+use tierline_rpc::limits::MAX_HEADER_BYTES;
 use tierline_runtime::config::Config;
 use tierline_runtime::connections::{Budget, Limits, Purpose};
 use tierline_runtime::health::{self, Readiness};
@@ -41,17 +42,20 @@ use crate::schema;
 const RECEIPTS_KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
 /// Pause between two rounds of upkeep of the log.
 const UPKEEP: Duration = Duration::from_secs(600);
+/// Calls on one connection at the same time; further ones wait.
+const MAX_STREAMS: u32 = 256;
 /// Pause before a consumer that failed is started again.
 const CONSUMER_PAUSE: Duration = Duration::from_secs(2);
 /// A consumer that was started again and runs for so long has come back.
 const STEADY: Duration = Duration::from_secs(5);
 
 /// Every set of migrations, in the order in which they build on each other.
-pub const MIGRATIONS: [Migrations; 4] = [
+pub const MIGRATIONS: [Migrations; 5] = [
     tierline_eventstore::MIGRATIONS,
     tierline_bus::MIGRATIONS,
     tierline_tier_evaluator::MIGRATIONS,
     tierline_projector::MIGRATIONS,
+    tierline_access::MIGRATIONS,
 ];
 
 /// Brings the schema up to date and names what was applied.
@@ -440,8 +444,15 @@ impl Node {
             .add_service(reflection)
             .add_service(older);
         let mut any = false;
+        let api_keys = ApiKeys::new(store.clone());
         if targets.has(Target::Program) {
+            let keys = tierline_access::api_key_server(
+                commands.clone(),
+                api_keys.clone(),
+                store.pool().clone(),
+            );
             routes
+                .add_service(keys)
                 .add_service(tierline_program::org_server(commands.clone()))
                 .add_service(tierline_program::program_server(commands.clone()))
                 .add_service(tierline_program::rate_server(commands.clone()));
@@ -485,6 +496,12 @@ impl Node {
             return Ok(());
         }
         let verifier = Verifier::new(&auth).context("the key set cannot be used")?;
+        let noted = tierline_access::note_uses(
+            api_keys.clone(),
+            store.pool().clone(),
+            self.serving.clone(),
+        );
+        self.servers.spawn(noted);
         let listener = ports::bind("listen", config.listen).await?;
         self.grpc = Some(listener.local_addr()?);
         reporter
@@ -492,12 +509,14 @@ impl Node {
             .await;
         let server = tonic::transport::Server::builder()
             .timeout(config.request_timeout)
-            .concurrency_limit_per_connection(256)
+            .concurrency_limit_per_connection(MAX_STREAMS as usize)
             .http2_keepalive_interval(Some(Duration::from_secs(30)))
+            .http2_max_header_list_size(MAX_HEADER_BYTES)
+            .max_concurrent_streams(MAX_STREAMS)
             .max_frame_size(Some(1024 * 1024))
             .initial_stream_window_size(Some(4 * 1024 * 1024))
             .initial_connection_window_size(Some(8 * 1024 * 1024))
-            .layer(AuthLayer::new(Arc::new(verifier)))
+            .layer(AuthLayer::new(Arc::new(verifier)).with_api_keys(api_keys))
             .add_routes(routes.routes());
         let stop = self.serving.clone();
         self.servers.spawn(async move {

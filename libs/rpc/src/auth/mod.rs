@@ -1,15 +1,19 @@
-//! Bearer tokens: signed JWTs, verified against a configured key set.
+//! Bearer tokens: signed JWTs, verified against a configured key set, and API keys, looked up among
+//! those of the org.
 //!
 //! The algorithm belongs to the key and never to the token; a key is found by its exact `kid`
 //! only; nothing that a token says is ever fetched. `aud` and `iss` are always checked, and
 //! without them the verifier cannot even be made.
 
+pub mod api_key;
 mod cache;
 mod issuer;
+mod key_gate;
 mod keys;
 mod verify;
 
 pub use issuer::{LocalIssuer, TokenRequest};
+pub use key_gate::{ApiKeys, KEYRING, KeyRefusal, STALE_AFTER, Uses};
 pub use keys::KeyError;
 pub use verify::{TokenError, Verifier};
 

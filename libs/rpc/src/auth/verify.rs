@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Header, Validation};
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use tierline_domain::{OrgId, PartnerId};
 
 use super::cache::{TokenCache, Verified};
@@ -56,10 +57,36 @@ pub enum TokenError {
     Claim(&'static str),
 }
 
+impl TokenError {
+    /// A fixed word for a metric.
+    pub fn label(&self) -> &'static str {
+        match self {
+            Self::TooLong => "token_too_long",
+            Self::Malformed => "token_malformed",
+            Self::Type => "token_type",
+            Self::Header => "token_header",
+            Self::UnknownKey => "token_unknown_key",
+            Self::Signature => "token_signature",
+            Self::Issuer => "token_issuer",
+            Self::Audience => "token_audience",
+            Self::Expired => "token_expired",
+            Self::NotYetValid => "token_not_yet_valid",
+            Self::Lifetime => "token_lifetime",
+            Self::Claim(_) => "token_claim",
+        }
+    }
+}
+
 /// The claims. A claim that stands there twice is refused by the reader.
 #[derive(Deserialize)]
 struct Claims {
     sub: String,
+    /// Compared by the library; named here so that it is one text, and there once.
+    #[serde(default, rename = "iss")]
+    _iss: Option<String>,
+    /// The same; one text or a list of them.
+    #[serde(default, rename = "aud")]
+    _aud: Option<IgnoredAny>,
     exp: u64,
     iat: u64,
     #[serde(default)]
@@ -239,6 +266,7 @@ fn caller_of(claims: &Claims) -> Result<Caller, TokenError> {
         org,
         roles,
         partner,
+        api_key: None,
     })
 }
 

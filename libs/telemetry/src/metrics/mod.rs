@@ -27,7 +27,7 @@ pub use outcomes::{
     AppendOutcome, BackfillCause, CommandOutcome, FailureCause, LeaseChange, Part, RelayFailure,
 };
 pub use process::{PoolUse, build, pool_use, sample_process};
-pub use store::{append_finished, command_finished, group_committed, grpc_answered};
+pub use store::{append_finished, auth_refused, command_finished, group_committed, grpc_answered};
 
 /// Bounds of every duration histogram, in seconds.
 const DURATION_BUCKETS: [f64; 12] = [

@@ -80,6 +80,7 @@ pub(super) mod label {
     pub(crate) const RPC_STATUS: &str = "rpc.response.status_code";
     pub(crate) const STATE: &str = "db.client.connection.state";
     pub(crate) const VERSION: &str = "version";
+    pub(crate) const WHY: &str = "why";
 }
 
 macro_rules! table {
@@ -100,6 +101,8 @@ table! {
     // Calls
     RPC_DURATION: Histogram "rpc.server.call.duration.seconds" [RPC_METHOD, RPC_STATUS]
         "time from a gRPC call to its answer; its count is the number of calls";
+    AUTH_REFUSED: Counter "tierline.auth.refused.total" [WHY]
+        "callers who were not let in, by reason";
 
     // Commands and the store
     COMMANDS: Counter "tierline.commands.total" [AGGREGATE, OUTCOME]

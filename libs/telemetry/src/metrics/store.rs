@@ -13,6 +13,11 @@ pub fn grpc_answered(method: &'static str, code: &'static str, took: Duration) {
         .record(took.as_secs_f64());
 }
 
+/// A caller was not let in. `why` is a fixed word.
+pub fn auth_refused(why: &'static str) {
+    counter!(names::AUTH_REFUSED, label::WHY => why).increment(1);
+}
+
 /// A command on an aggregate of type `aggregate` ended.
 pub fn command_finished(aggregate: &'static str, outcome: CommandOutcome, took: Duration) {
     let outcome = outcome.label();

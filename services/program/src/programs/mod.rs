@@ -32,7 +32,7 @@ pub struct ProgramService {
 /// The server of programs.
 pub fn program_server(commands: Commands) -> ProgramServiceServer<ProgramService> {
     ProgramServiceServer::new(ProgramService { commands })
-        .max_decoding_message_size(limits::MAX_REQUEST_BYTES)
+        .max_decoding_message_size(limits::MAX_SMALL_REQUEST_BYTES)
         .accept_compressed(Gzip)
 }
 

@@ -215,7 +215,10 @@ impl<'a> Batch<'a> {
                 self.take_fact(event, any).await?;
             }
             // Never given to it; see `TELLS_NOTHING`.
-            AnyEvent::Standing(_) | AnyEvent::Form(_) | AnyEvent::Submission(_) => {}
+            AnyEvent::Standing(_)
+            | AnyEvent::Form(_)
+            | AnyEvent::Submission(_)
+            | AnyEvent::Keyring(_) => {}
             AnyEvent::Foreign { event_type, .. } => {
                 return Err(Trouble::Event(format!(
                     "this release does not know {event_type}"

@@ -12,6 +12,7 @@ pub mod doctor;
 pub mod enroll;
 pub mod explain;
 pub mod import;
+pub mod key;
 pub mod migrate;
 pub mod org;
 pub mod partners;

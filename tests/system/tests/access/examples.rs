@@ -1,7 +1,8 @@
 //! One example request for every method of the contract. A method without one fails the matrix.
 //!
 //! Requests are in the text format of Protocol Buffers. `$` stands for the org whose things are
-//! meant: `a` or `b`; in requests about nothing that exists, `zz`.
+//! meant: `a` or `b`; in requests about nothing that exists, `zz`. `<name>` stands for the
+//! identifier of the API key of that name, which the server has made.
 
 /// What a request is about, and so what somebody of another org gets to hear.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,6 +83,7 @@ impl Example {
     }
 }
 
+const CREATE_KEY: &str = "tierline.access.v1.ApiKeyService/CreateApiKey";
 const REGISTER: &str = "tierline.activity.v1.DealService/RegisterDeal";
 const APPROVE: &str = "tierline.activity.v1.DealService/ApproveDeal";
 const WIN: &str = "tierline.activity.v1.DealService/WinDeal";
@@ -229,6 +231,18 @@ pub const WORLD: &[(&str, &str)] = &[
 
 /// The examples, in the order of the contract.
 pub const EXAMPLES: &[Example] = &[
+    // access
+    own(CREATE_KEY, r#"name: "$-key" roles: "viewer""#),
+    named("tierline.access.v1.ApiKeyService/RotateApiKey", r#"key_id: "<$-rotated>""#)
+        .given(&[(CREATE_KEY, r#"name: "$-rotated" roles: "viewer""#)]),
+    named(
+        "tierline.access.v1.ApiKeyService/RevokeApiKey",
+        r#"key_id: "<$-revoked>" reason: "lost""#,
+    )
+    .given(&[(CREATE_KEY, r#"name: "$-revoked" roles: "viewer""#)]),
+    named("tierline.access.v1.ApiKeyService/GetApiKey", r#"key_id: "<$-shown>""#)
+        .given(&[(CREATE_KEY, r#"name: "$-shown" roles: "viewer""#)]),
+    own("tierline.access.v1.ApiKeyService/ListApiKeys", ""),
     // activity
     named(REGISTER, deal!("$-registered")),
     named("tierline.activity.v1.DealService/GetDeal", r#"deal_id: "$-won""#),

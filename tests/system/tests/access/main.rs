@@ -5,6 +5,10 @@
 
 mod call;
 mod examples;
+mod fuzz;
+mod keys;
 mod matrix;
 mod node;
+mod partner_contacts;
+mod values;
 mod world;

@@ -126,22 +126,23 @@ async fn does_not_exist(world: &World, token: &str, example: &Example, answer: &
         .ask(Some(token), example.method, example.request, "zz")
         .await;
     assert_eq!(
-        told(&nowhere, "zz-"),
-        told(answer, "a-"),
+        told(world, &nowhere, "zz-"),
+        told(world, answer, "a-"),
         "{}",
         example.method
     );
 }
 
 /// What a caller is told, without the names of things.
-fn told(answer: &Answer, prefix: &str) -> String {
+fn told(world: &World, answer: &Answer, prefix: &str) -> String {
     let refusal = answer.refusal.as_ref();
     let refusal = refusal.map(tierline_rpc::describe).unwrap_or_default();
     let rows = answer.messages.iter();
     let rows: String = rows
         .map(prost_reflect::DynamicMessage::to_text_format)
         .collect();
-    format!("{refusal}{rows}").replace(prefix, "$-")
+    let told = format!("{refusal}{rows}");
+    world.with_names(&told).replace(prefix, "$-")
 }
 
 /// Somebody of org `b`, with a role that would do.
@@ -168,8 +169,8 @@ async fn other_org(world: &World, example: &Example, allowed: &[Role]) -> String
         About::Rows => {
             let (answer, nowhere) = (as_b("a").await, as_b("zz").await);
             assert_eq!(
-                told(&nowhere, "zz-"),
-                told(&answer, "a-"),
+                told(world, &nowhere, "zz-"),
+                told(world, &answer, "a-"),
                 "{}",
                 example.method
             );

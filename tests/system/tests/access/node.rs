@@ -3,12 +3,15 @@
 use std::fs::{File, read_to_string};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tierline_rpc::Role;
 use tierline_rpc::auth::{LocalIssuer, TokenRequest};
 use tierline_testkit::TestDatabase;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 use tonic::transport::Channel;
 
 /// How long a start or an end may take.
@@ -20,20 +23,30 @@ pub struct Node {
     folder: tempfile::TempDir,
     address: String,
     issuer: LocalIssuer,
-    _database: TestDatabase,
+    database: Arc<TestDatabase>,
 }
 
 impl Node {
     /// Starts the program and waits until it serves.
     pub async fn start() -> Self {
-        let database = TestDatabase::create().await;
+        let database = Arc::new(TestDatabase::create().await);
         let issuer = LocalIssuer::generate("k", "tierline-local", "tierline");
+        Self::run("all", database, issuer).await
+    }
+
+    /// Starts another process on the same database, with some of the targets.
+    pub async fn beside(&self, targets: &str) -> Self {
+        let issuer = LocalIssuer::generate("k", "tierline-local", "tierline");
+        Self::run(targets, Arc::clone(&self.database), issuer).await
+    }
+
+    async fn run(targets: &str, database: Arc<TestDatabase>, issuer: LocalIssuer) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let keys = folder.path().join("keys.json");
         std::fs::write(&keys, issuer.jwks()).unwrap();
         let log = File::create(folder.path().join("log")).unwrap();
         let child = Command::new(binary())
-            .args(["serve", "--listen", "127.0.0.1:0"])
+            .args(["serve", "--target", targets, "--listen", "127.0.0.1:0"])
             .args(["--admin-listen", "127.0.0.1:0", "--log-format", "json"])
             .env_clear()
             .env("TIERLINE_DATABASE_URL", database.url())
@@ -49,7 +62,7 @@ impl Node {
             folder,
             address: String::new(),
             issuer,
-            _database: database,
+            database,
         };
         node.address = node.wait_until_it_serves().await;
         node
@@ -74,8 +87,32 @@ impl Node {
     pub fn log(&self) -> Vec<Value> {
         let text = read_to_string(self.folder.path().join("log")).unwrap();
         let complete = text.rsplit_once('\n').map_or("", |(lines, _)| lines);
-        let lines = complete.lines().map(serde_json::from_str);
-        lines.map(|line| line.unwrap_or_default()).collect()
+        let lines = complete
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap_or_else(|_| Value::from(line)));
+        lines.collect()
+    }
+
+    /// What the process printed, as it stands there.
+    pub fn printed(&self) -> String {
+        read_to_string(self.folder.path().join("log")).unwrap()
+    }
+
+    /// The database, for what a test looks up by itself.
+    pub fn database(&self) -> &TestDatabase {
+        &self.database
+    }
+
+    /// The numbers that the process counts.
+    pub async fn metrics(&self) -> String {
+        let lines = self.log();
+        let admin = lines.iter().find_map(|line| line["admin"].as_str());
+        let mut stream = TcpStream::connect(admin.unwrap()).await.unwrap();
+        let request = b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+        stream.write_all(request).await.unwrap();
+        let mut text = String::new();
+        stream.read_to_string(&mut text).await.unwrap();
+        text
     }
 
     /// A new connection.

@@ -2,9 +2,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
+mod corpus;
+
+use std::sync::LazyLock;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
@@ -14,11 +16,14 @@ use tierline_rpc::caller::Role;
 const ISSUER: &str = "https://issuer.example";
 const AUDIENCE: &str = "tierline";
 
+/// One reading of the clock, so that no second begins between two claims.
+static NOW: LazyLock<u64> = LazyLock::new(|| {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.unwrap().as_secs()
+});
+
 fn now() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap()
-        .as_secs()
+    *NOW
 }
 
 fn settings(jwks: &str) -> AuthSettings {
@@ -31,7 +36,7 @@ fn settings(jwks: &str) -> AuthSettings {
 }
 
 fn verifier() -> Verifier {
-    Verifier::new(&settings(include_str!("keys/public.json"))).unwrap()
+    Verifier::new(&settings(include_str!("../keys/public.json"))).unwrap()
 }
 
 fn claims() -> Value {
@@ -58,7 +63,7 @@ fn header(algorithm: Algorithm, kid: &str) -> Header {
 }
 
 fn rsa_key() -> EncodingKey {
-    EncodingKey::from_rsa_pem(include_bytes!("keys/rs256.pem")).unwrap()
+    EncodingKey::from_rsa_pem(include_bytes!("../keys/rs256.pem")).unwrap()
 }
 
 fn sign(header: &Header, claims: &Value) -> String {
@@ -83,7 +88,7 @@ fn tokens_of_each_allowed_algorithm_are_accepted() {
     );
     assert!(caller.roles.contains(&Role::Viewer));
 
-    let key = EncodingKey::from_ec_pem(include_bytes!("keys/es256.pem")).unwrap();
+    let key = EncodingKey::from_ec_pem(include_bytes!("../keys/es256.pem")).unwrap();
     let token = jsonwebtoken::encode(&header(Algorithm::ES256, "ec"), &claims(), &key).unwrap();
     verifier.verify(&token).unwrap();
 
@@ -163,157 +168,8 @@ fn clocks_may_differ_by_a_minute() {
 }
 
 #[test]
-fn unsigned_tokens_are_refused() {
-    let body = URL_SAFE_NO_PAD.encode(claims().to_string());
-    for header in [
-        json!({"alg": "none", "typ": "JWT", "kid": "rsa"}),
-        json!({"alg": "None", "typ": "JWT", "kid": "rsa"}),
-        json!({"alg": "", "typ": "JWT", "kid": "rsa"}),
-        json!({"typ": "JWT", "kid": "rsa"}),
-    ] {
-        let head = URL_SAFE_NO_PAD.encode(header.to_string());
-        for token in [
-            format!("{head}.{body}."),
-            format!("{head}.{body}"),
-            format!("{head}.{body}.AA"),
-        ] {
-            assert_eq!(
-                verifier().verify(&token),
-                Err(TokenError::Malformed),
-                "{header}"
-            );
-        }
-    }
-    let head = URL_SAFE_NO_PAD.encode(json!({"alg":"RS256","typ":"JWT","kid":"rsa"}).to_string());
-    let refusal = verifier().verify(&format!("{head}.{body}.")).unwrap_err();
-    assert_eq!(refusal, TokenError::Signature);
-}
-
-#[test]
-fn a_public_key_is_no_secret_to_sign_with() {
-    let set: Value = serde_json::from_str(include_str!("keys/public.json")).unwrap();
-    let modulus = set["keys"][0]["n"].as_str().unwrap();
-    for secret in [
-        modulus.as_bytes().to_vec(),
-        URL_SAFE_NO_PAD.decode(modulus).unwrap(),
-    ] {
-        let key = EncodingKey::from_secret(&secret);
-        let token =
-            jsonwebtoken::encode(&header(Algorithm::HS256, "rsa"), &claims(), &key).unwrap();
-        assert_eq!(verifier().verify(&token), Err(TokenError::Signature));
-    }
-}
-
-#[test]
-fn the_algorithm_belongs_to_the_key() {
-    let token =
-        jsonwebtoken::encode(&header(Algorithm::RS512, "rsa"), &claims(), &rsa_key()).unwrap();
-    assert_eq!(verifier().verify(&token), Err(TokenError::Signature));
-    let token = sign(&header(Algorithm::RS256, "ec"), &claims());
-    assert_eq!(verifier().verify(&token), Err(TokenError::Signature));
-}
-
-#[test]
-fn keys_are_found_by_their_exact_name_only() {
-    for kid in ["RSA", "rsa ", "", "../../keys/rsa", "other", "rsa\0"] {
-        let token = sign(&header(Algorithm::RS256, kid), &claims());
-        assert_eq!(
-            verifier().verify(&token),
-            Err(TokenError::UnknownKey),
-            "{kid:?}"
-        );
-    }
-    let token = sign(&Header::new(Algorithm::RS256), &claims());
-    assert_eq!(verifier().verify(&token), Err(TokenError::UnknownKey));
-}
-
-#[test]
-fn headers_that_bring_keys_or_demand_things_are_refused() {
-    let set: Value = serde_json::from_str(include_str!("keys/public.json")).unwrap();
-    let change: [fn(&mut Header, &Value); 6] = [
-        |h, _| h.jku = Some("https://evil.example/keys".to_owned()),
-        |h, _| h.x5u = Some("https://evil.example/cert".to_owned()),
-        |h, _| h.x5c = Some(vec!["MIIB".to_owned()]),
-        |h, _| h.crit = Some(vec!["exp".to_owned()]),
-        |h, _| h.cty = Some("JWT".to_owned()),
-        |h, set| h.jwk = Some(serde_json::from_value(set["keys"][0].clone()).unwrap()),
-    ];
-    for change in change {
-        let mut header = header(Algorithm::RS256, "rsa");
-        change(&mut header, &set);
-        let refusal = verifier().verify(&sign(&header, &claims())).unwrap_err();
-        assert_eq!(refusal, TokenError::Header, "{header:?}");
-    }
-}
-
-#[test]
-fn other_types_of_tokens_are_refused() {
-    for typ in [None, Some("id+jwt"), Some("logout+jwt"), Some("")] {
-        let mut header = header(Algorithm::RS256, "rsa");
-        header.typ = typ.map(str::to_owned);
-        assert_eq!(
-            verifier().verify(&sign(&header, &claims())),
-            Err(TokenError::Type)
-        );
-    }
-}
-
-#[test]
-fn changed_huge_and_nonsensical_tokens_are_refused() {
-    let good = sign(&header(Algorithm::RS256, "rsa"), &claims());
-    let parts: Vec<&str> = good.split('.').collect();
-    let other = URL_SAFE_NO_PAD.encode(with("org", json!("other")).to_string());
-    let changed = format!("{}.{other}.{}", parts[0], parts[2]);
-    assert_eq!(verifier().verify(&changed), Err(TokenError::Signature));
-
-    let huge = format!("{}.{}.{}", parts[0], "A".repeat(10_000), parts[2]);
-    assert_eq!(verifier().verify(&huge), Err(TokenError::TooLong));
-
-    for text in [
-        "",
-        ".",
-        "..",
-        "...",
-        "a.b.c",
-        "Bearer x",
-        "\u{0}",
-        "🦀.🦀.🦀",
-        "e30.e30.e30",
-    ] {
-        assert!(verifier().verify(text).is_err(), "{text:?}");
-    }
-}
-
-#[test]
-fn claims_that_stand_there_twice_are_refused() {
-    let twice = claims()
-        .to_string()
-        .replace("\"org\"", "\"org\":\"other\",\"org\"");
-    let head = json!({"alg": "RS256", "typ": "JWT", "kid": "rsa"}).to_string();
-    let message = format!(
-        "{}.{}",
-        URL_SAFE_NO_PAD.encode(head),
-        URL_SAFE_NO_PAD.encode(twice)
-    );
-    let signature =
-        jsonwebtoken::crypto::sign(message.as_bytes(), &rsa_key(), Algorithm::RS256).unwrap();
-    let refusal = verifier()
-        .verify(&format!("{message}.{signature}"))
-        .unwrap_err();
-    assert_eq!(refusal, TokenError::Malformed);
-}
-
-#[test]
-fn a_token_within_a_token_is_refused() {
-    let inner = sign(&header(Algorithm::RS256, "rsa"), &claims());
-    let head = URL_SAFE_NO_PAD.encode(json!({"alg":"RS256","typ":"JWT","kid":"rsa"}).to_string());
-    let token = format!("{head}.{}.", URL_SAFE_NO_PAD.encode(inner));
-    assert!(verifier().verify(&token).is_err());
-}
-
-#[test]
 fn unsafe_settings_refuse_to_start() {
-    let keys = include_str!("keys/public.json");
+    let keys = include_str!("../keys/public.json");
     let mut no_audience = settings(keys);
     no_audience.audience = "  ".to_owned();
     assert_eq!(
@@ -367,7 +223,7 @@ fn unsafe_settings_refuse_to_start() {
         assert!(problem.is_some(), "{what}");
     }
     assert!(Verifier::new(&settings("nonsense")).is_err());
-    let short = Verifier::new(&settings(include_str!("keys/short.json")))
+    let short = Verifier::new(&settings(include_str!("../keys/short.json")))
         .err()
         .unwrap();
     assert!(short.to_string().contains("2048"), "{short}");
