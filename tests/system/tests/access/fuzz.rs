@@ -164,7 +164,6 @@ impl Fuzzer {
             "{method} request {number}: {what}\n    {}",
             sent.join("\n    ")
         );
-        println!("{failure}");
         self.failures.push(failure);
     }
 

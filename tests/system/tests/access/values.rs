@@ -382,8 +382,6 @@ pub fn deeply_nested(rng: &mut ChaCha8Rng, kind: &MessageDescriptor) -> Vec<u8> 
         outer.extend(bytes);
         bytes = outer;
     }
-    for _ in path.len()..depth {
-        bytes.push(0x0b);
-    }
+    bytes.extend(std::iter::repeat_n(0x0b, depth - path.len()));
     bytes
 }
