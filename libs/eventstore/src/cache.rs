@@ -10,11 +10,15 @@ use std::sync::Arc;
 use quick_cache::sync::Cache;
 use tierline_domain::{Entity, StreamId};
 
+use crate::lineage;
+
 type Key = (&'static str, StreamId);
 
 #[derive(Clone)]
 struct Entry {
     version: u64,
+    /// The life of the database in which it was read or written.
+    generation: u64,
     state: Arc<dyn Any + Send + Sync>,
 }
 
@@ -33,19 +37,36 @@ impl Baselines {
     /// Takes the entry of a stream out.
     pub(crate) fn take<A: Entity>(&self, stream: &StreamId) -> Option<(u64, Arc<A>)> {
         let (_, entry) = self.entries.remove(&(A::TYPE, stream.clone()))?;
+        if entry.generation != lineage::generation() {
+            return None;
+        }
         Some((entry.version, entry.state.downcast().ok()?))
     }
 
     /// A look that leaves the entry in its place.
     pub(crate) fn peek<A: Entity>(&self, stream: &StreamId) -> Option<(u64, Arc<A>)> {
         let entry = self.entries.get(&(A::TYPE, stream.clone()))?;
+        if entry.generation != lineage::generation() {
+            return None;
+        }
         Some((entry.version, entry.state.downcast().ok()?))
     }
 
-    pub(crate) fn put<A: Entity>(&self, stream: &StreamId, version: u64, state: Arc<A>) {
+    /// Remembers a state that was read or written in a life of the database.
+    pub(crate) fn put<A: Entity>(
+        &self,
+        stream: &StreamId,
+        version: u64,
+        state: Arc<A>,
+        generation: u64,
+    ) {
         if version > 0 {
-            self.entries
-                .insert((A::TYPE, stream.clone()), Entry { version, state });
+            let entry = Entry {
+                version,
+                generation,
+                state,
+            };
+            self.entries.insert((A::TYPE, stream.clone()), entry);
         }
     }
 }

@@ -17,6 +17,7 @@ mod epoch;
 mod error;
 mod instant;
 mod keys;
+mod lineage;
 mod load;
 pub mod maintenance;
 mod migrate;

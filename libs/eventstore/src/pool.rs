@@ -51,6 +51,7 @@ async fn open(url: &str, max: u32, settings: &[(&str, &str)]) -> Result<PgPool, 
     PgPoolOptions::new()
         .max_connections(max)
         .test_before_acquire(false)
+        .after_connect(|connection, _| Box::pin(crate::lineage::look(connection)))
         .before_acquire(|connection, known| Box::pin(lives(connection, known)))
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .idle_timeout(Duration::from_secs(300))

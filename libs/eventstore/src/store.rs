@@ -19,7 +19,7 @@ use crate::load::{Loader, Tail};
 use crate::pool::bounded;
 use crate::runner::fold;
 use crate::turns::Turns;
-use crate::{CommandError, DbError};
+use crate::{CommandError, DbError, lineage};
 
 /// Limits of a store.
 #[derive(Debug, Clone)]
@@ -140,8 +140,13 @@ impl EventStore {
     /// that this release does not know, `Unavailable` when the database does not answer.
     pub async fn load<A: Entity>(&self, stream: &StreamId) -> Result<Loaded<A>, CommandError> {
         let deadline = Instant::now() + self.inner.options.load_timeout;
+        let generation = lineage::generation();
         let baseline = self.inner.baselines.peek::<A>(stream);
         let events = self.tail(stream, A::TYPE, &baseline, deadline).await?;
+        if generation != lineage::generation() {
+            // The baseline may be of a database that was lost meanwhile.
+            return Err(CommandError::Unavailable(None));
+        }
         if let (Some((version, state)), true) = (&baseline, events.is_empty()) {
             let state = Arc::clone(state);
             return Ok(Loaded {
@@ -158,7 +163,7 @@ impl EventStore {
         // What is looked up once is looked up again: an org, a program, a partner.
         self.inner
             .baselines
-            .put(stream, version, Arc::clone(&state));
+            .put(stream, version, Arc::clone(&state), generation);
         Ok(Loaded { state, version })
     }
 

@@ -10,9 +10,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use tierline_bus::{ConsumerError, Feed, Positions, SharedLog, parked};
+use tierline_bus::{
+    Consumer, ConsumerError, Feed, Membership, Options, Positions, SharedLog, parked,
+};
 use tierline_eventstore::{LogReader, PARTITIONS};
 use tierline_testkit::{Nats, eventually};
+use tokio_util::sync::CancellationToken;
 
 use crate::log::{ID, Log, Recorder, Way};
 
@@ -219,6 +222,34 @@ async fn a_parked_partner_stays_parked_across_a_restart(log: &Log) {
     assert_eq!(parked::list(&log.pool, "acme", 10).await.unwrap().len(), 2);
     stop.cancel();
     task.await.unwrap().unwrap();
+}
+
+/// The goodbye of a consumer that was fenced can fail, as everything can while the database goes
+/// away. Then its leases stay in the name of its process, which lives and beats.
+#[tokio::test]
+async fn what_a_consumer_left_without_a_word_is_taken_again_by_its_own_process() {
+    let log = Log::new(Way::Log).await;
+    let process = Membership::new(log.pool.clone());
+    let start = || {
+        let stop = CancellationToken::new();
+        let options = Options {
+            membership: Some(Arc::clone(&process)),
+            ..Options::default()
+        };
+        let (feed, handler) = (log.shared().feed(), Recorder::default());
+        let consumer = Consumer::new(ID, log.pool.clone(), feed, handler, options);
+        (stop.clone(), tokio::spawn(consumer.run(stop)))
+    };
+    let (_stop, first) = start();
+    log.append("acme", "n0").await;
+    log.caught_up().await;
+    first.abort();
+    log.append("acme", "n1").await;
+    let (stop, second) = start();
+    log.caught_up().await;
+    stop.cancel();
+    second.await.unwrap().unwrap();
+    assert_eq!(log.applied("acme").await, ["n0", "n1"]);
 }
 
 #[tokio::test]

@@ -14,6 +14,7 @@ use tokio::time::{Instant, timeout_at};
 use super::batch::{Progress, append_on};
 use super::failure::{AppendFailure, counted};
 use super::item::AppendItem;
+use crate::lineage;
 use crate::queue::{self, Work};
 
 /// Appends that may wait.
@@ -111,13 +112,21 @@ impl Writer {
         slot: &mut Option<PoolConnection<Postgres>>,
     ) -> Vec<Outcome> {
         let mut progress: Vec<Progress> = items.iter().map(|_| Progress::Waiting).collect();
+        let none = |_: &&AppendItem| Err(AppendFailure::Unavailable(None));
         let usable = match queue::ensure(&self.pool, deadline, slot).await {
+            Ok(_)
+                if items
+                    .iter()
+                    .any(|item| item.generation != lineage::generation()) =>
+            {
+                // Decided on the log of a database that was lost meanwhile.
+                return items.iter().map(none).collect();
+            }
             Ok(connection) => {
                 timeout_at(deadline, append_on(connection, items, &mut progress)).await
             }
             Err(error) => {
                 tracing::warn!(%error, "no connection for an append: {error}");
-                let none = |_: &&AppendItem| Err(AppendFailure::Unavailable(None));
                 return items.iter().map(none).collect();
             }
         };

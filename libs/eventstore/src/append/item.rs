@@ -78,6 +78,8 @@ pub struct AppendItem {
     pub(crate) receipts: Vec<NewReceipt>,
     pub(crate) taken: Vec<Claim>,
     pub(crate) released: Vec<Claim>,
+    /// The life of the database in which the expected version was read.
+    pub(crate) generation: u64,
 }
 
 impl AppendItem {
@@ -118,6 +120,7 @@ impl AppendItem {
             receipts: Vec::new(),
             taken: Vec::new(),
             released: Vec::new(),
+            generation: crate::lineage::generation(),
         }
     }
 

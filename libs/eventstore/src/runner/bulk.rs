@@ -15,6 +15,7 @@ use super::{
 };
 use crate::append::{AppendFailure, AppendItem, NewReceipt};
 use crate::codec::RawEvent;
+use crate::lineage;
 use crate::load::{Tail, read_tails};
 use crate::pool::bounded;
 use crate::{CommandError, DbError};
@@ -66,8 +67,8 @@ struct Group<A: Entity> {
     /// The answers, should the append succeed.
     ready: Vec<(usize, Committed<A>)>,
     append: Option<AppendItem>,
-    /// The cached baseline was taken out and has to be put back.
-    cached: bool,
+    /// The cached baseline was taken out and has to be put back, under this life of the database.
+    cached: Option<u64>,
 }
 
 /// What the bulk is for, and the answers so far.
@@ -177,7 +178,7 @@ where
                     members: Vec::new(),
                     ready: Vec::new(),
                     append: None,
-                    cached: false,
+                    cached: None,
                 });
                 groups.len() - 1
             });
@@ -187,11 +188,17 @@ where
     }
 
     async fn piece(&mut self, mut groups: Vec<Group<A>>) {
+        let generation = lineage::generation();
         let baselines: Vec<Option<(u64, Arc<A>)>> = groups
             .iter()
             .map(|group| self.runner.store.inner.baselines.take::<A>(&group.stream))
             .collect();
-        let tails = match self.load(&groups, &baselines).await {
+        let loaded = match self.load(&groups, &baselines).await {
+            // The baselines may be of a database that was lost meanwhile.
+            Ok(_) if generation != lineage::generation() => Err(DbError::Deadline),
+            loaded => loaded,
+        };
+        let tails = match loaded {
             Ok(tails) => tails,
             Err(error) => {
                 let error = Arc::new(error);
@@ -203,7 +210,7 @@ where
             }
         };
         for ((group, baseline), events) in groups.iter_mut().zip(baselines).zip(tails) {
-            group.cached = baseline.is_some();
+            group.cached = baseline.as_ref().map(|_| generation);
             let codec = &self.runner.store.inner.codec;
             match fold::fold(codec, &group.stream, baseline, &events) {
                 Ok(folded) if !folded.unknown => self.decide(group, folded).await,
@@ -362,13 +369,14 @@ where
         match outcome {
             Ok(()) => {
                 let last = group.ready.last().and_then(|(_, c)| c.outcome.as_ref());
-                if let Some(last) = last.filter(|_| group.cached) {
+                if let Some((last, generation)) = last.zip(group.cached) {
                     let state = Arc::clone(&last.state);
-                    self.runner
-                        .store
-                        .inner
-                        .baselines
-                        .put(&group.stream, last.version, state);
+                    self.runner.store.inner.baselines.put(
+                        &group.stream,
+                        last.version,
+                        state,
+                        generation,
+                    );
                 }
                 for (index, committed) in group.ready {
                     self.answers[index] = Some(Ok(committed));

@@ -18,7 +18,7 @@ pub use context::{CommandContext, ConsistencyPoint};
 
 use crate::append::{AppendFailure, AppendItem, NewReceipt, StoredReceipt};
 use crate::store::EventStore;
-use crate::{CommandError, keys};
+use crate::{CommandError, keys, lineage};
 
 /// How long to look for the receipt of a command whose commit was not answered.
 const RECEIPT_PATIENCE: Duration = Duration::from_millis(1_500);
@@ -157,11 +157,16 @@ impl Runner {
         R: Fn(&Outcome<A>) -> Vec<u8> + Send + Sync,
     {
         let inner = &self.store.inner;
+        let generation = lineage::generation();
         let baseline = inner.baselines.take::<A>(stream);
         let mut folded = self
             .store
             .fold_from::<A>(stream, baseline, deadline)
             .await?;
+        if generation != lineage::generation() {
+            // The baseline may be of a database that was lost meanwhile.
+            return Err(CommandError::Unavailable(None));
+        }
         if folded.unknown {
             return Err(fold::unknown_event::<A>(stream).into());
         }
@@ -170,7 +175,8 @@ impl Runner {
             .expected_version
             .is_some_and(|expected| expected != version)
         {
-            inner.baselines.put(stream, version, Arc::new(folded.state));
+            let state = Arc::new(folded.state);
+            inner.baselines.put(stream, version, state, generation);
             let refused = self.refuse(context, conflict::<A>(stream), deadline).await;
             return refused.map(Attempt::Done);
         }
@@ -179,7 +185,8 @@ impl Runner {
             Ok(decision) => decision,
             Err((rejection, clean)) => {
                 if clean.0 {
-                    inner.baselines.put(stream, version, Arc::new(folded.state));
+                    let state = Arc::new(folded.state);
+                    inner.baselines.put(stream, version, state, generation);
                 }
                 let refused = self.refuse(context, rejection, deadline).await;
                 return refused.map(Attempt::Done);
@@ -192,6 +199,7 @@ impl Runner {
         };
         let before = (version, routing_before);
         let Prepared { outcome, item } = prepare(&origin, stream, before, folded.state, decision)?;
+        let item = AppendItem { generation, ..item };
         let response = respond(&outcome);
         let item = match &context.request_id {
             Some(id) => item.with_receipt(NewReceipt {
@@ -208,9 +216,12 @@ impl Runner {
         };
         match appended {
             Ok(()) => {
-                inner
-                    .baselines
-                    .put(stream, outcome.version, Arc::clone(&outcome.state));
+                inner.baselines.put(
+                    stream,
+                    outcome.version,
+                    Arc::clone(&outcome.state),
+                    generation,
+                );
                 Ok(Attempt::Done(Committed {
                     response,
                     outcome: Some(outcome),

@@ -83,7 +83,8 @@ pub async fn took_over(sandbox: &Sandbox) -> anyhow::Result<Duration> {
     let what = "everybody has applied what was in the log when a process died";
     wait::until(TAKEOVER, what, async || {
         let behind: Result<i64, sqlx::Error> = sqlx::query_scalar(
-            "SELECT count(*) FROM bus.checkpoints WHERE number < ($1::bigint[])[partition + 1]",
+            "SELECT count(*) FROM bus.checkpoints
+             WHERE number < ($1::bigint[])[partition + 1] AND consumer <> 'relay'",
         )
         .bind(&heads)
         .fetch_one(&mut connection)

@@ -1,5 +1,6 @@
 //! The rows of the table of faults.
 
+mod bus;
 mod client;
 mod clock;
 mod crash;
@@ -90,6 +91,12 @@ pub const ROWS: &[Row] = &[
     ),
     row!(3, true, "the sequencer stands still", frozen::sequencer),
     row!(4, true, "two sequencers at once", frozen::two_sequencers),
+    row!(
+        5,
+        true,
+        "two relays, and acks that are lost",
+        bus::two_relays
+    ),
     row!(6, true, "PostgreSQL restarts", outage::restart),
     row!(7, true, "PostgreSQL crashes", outage::crash),
     row!(8, true, "the disk refuses to flush", outage::fsync),
@@ -141,6 +148,15 @@ pub const ROWS: &[Row] = &[
         "the clock of the database jumps",
         clock::database
     ),
+    row!(27, true, "NATS is away", bus::away),
+    row!(28, true, "the store of NATS is wiped", bus::wiped),
+    row!(
+        31,
+        true,
+        "messages are lost, repeated, corrupted",
+        bus::tampered
+    ),
+    row!(32, false, "an old NATS server", bus::old_server),
     row!(33, true, "an event that cannot be applied", poison::event),
     row!(
         39,

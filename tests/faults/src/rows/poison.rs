@@ -46,7 +46,7 @@ pub async fn event(setting: &Setting, report: &mut Report) -> anyhow::Result<End
                 .fetch_one(&mut connection)
                 .await
                 .unwrap_or_default();
-            (found > 1).then_some(found)
+            (found > 0).then_some(found)
         })
         .await?;
         count

@@ -15,6 +15,7 @@ use tierline_proto::program::v1::org_service_client::OrgServiceClient;
 use tierline_proto::program::v1::program_service_client::ProgramServiceClient;
 use tierline_rpc::Role;
 use tierline_rpc::auth::{LocalIssuer, TokenRequest};
+use tierline_testkit::Nats;
 use tonic::Request;
 
 use crate::driver::{Clients, connection};
@@ -42,6 +43,8 @@ pub struct Blueprint {
     pub plans: Vec<Plan>,
     /// The processes reach the server through a proxy.
     pub through_proxy: bool,
+    /// The program of a NATS server, where events shall travel over one.
+    pub nats: Option<PathBuf>,
     /// Folder of the data of the server, where that is not in the folder of the sandbox.
     pub data: Option<PathBuf>,
 }
@@ -61,6 +64,7 @@ impl Default for Blueprint {
             postgres: Options::default(),
             plans: plans.map(|(name, targets)| Plan::new(name, targets)).into(),
             through_proxy: false,
+            nats: None,
             data: None,
         }
     }
@@ -94,6 +98,13 @@ impl Blueprint {
         self
     }
 
+    /// With events on a NATS server of this program.
+    #[must_use]
+    pub fn with_nats(mut self, program: &Path) -> Self {
+        self.nats = Some(program.to_owned());
+        self
+    }
+
     /// With a proxy between the processes and the server.
     #[must_use]
     pub fn through_proxy(mut self) -> Self {
@@ -108,6 +119,8 @@ pub struct Sandbox {
     pub processes: Vec<Process>,
     /// Between the processes and the server.
     pub proxy: Option<Proxy>,
+    /// The bus.
+    pub nats: Option<Nats>,
     /// The server.
     pub postgres: Postgres,
     /// The folder of everything that goes with the sandbox.
@@ -157,6 +170,9 @@ impl Sandbox {
             false => None,
         };
         let mut sandbox = Self::with(postgres, proxy, folder, logs)?;
+        if let Some(program) = &blueprint.nats {
+            sandbox.nats = Some(Nats::start_program(program).await);
+        }
         sandbox.start_all(blueprint.plans).await?;
         for org in ORGS {
             sandbox.found(org).await?;
@@ -188,6 +204,7 @@ impl Sandbox {
         let sandbox = Self {
             processes: Vec::new(),
             proxy,
+            nats: None,
             postgres,
             folder,
             logs: logs.to_owned(),
@@ -219,6 +236,10 @@ impl Sandbox {
             Some(proxy) => self.postgres.url_through(proxy.port()),
             None => self.postgres.url(),
         };
+        if let Some(nats) = &self.nats {
+            let url = ("TIERLINE_NATS_URL".to_owned(), nats.url().to_owned());
+            plan.environment.push(url);
+        }
         let variables = [
             ("TIERLINE_DATABASE_URL", url),
             ("TIERLINE_JWKS_FILE", self.jwks().display().to_string()),
