@@ -38,8 +38,6 @@ pub struct Entry {
     pub not_done: u32,
     /// What became of it.
     pub outcome: Outcome,
-    /// When it was first sent.
-    pub sent: Instant,
     /// When it was answered for good.
     pub closed: Option<Instant>,
 }
@@ -61,7 +59,6 @@ impl History {
             unknowns: 0,
             not_done: 0,
             outcome: Outcome::Open,
-            sent: Instant::now(),
             closed: None,
         });
         entries.len() - 1

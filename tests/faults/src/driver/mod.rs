@@ -207,7 +207,6 @@ pub async fn burst(calls: Vec<(Clients, Call)>) -> Vec<Entry> {
         if call.request_id().is_empty() {
             call.set_request_id(&Uuid::new_v4().to_string());
         }
-        let sent = Instant::now();
         let outcome = match clients.send(&call, deadline).await {
             Ok(response) => Outcome::Done(response),
             Err(status) if Said::of(&status) == Said::Unknown => Outcome::Unknown,
@@ -219,7 +218,6 @@ pub async fn burst(calls: Vec<(Clients, Call)>) -> Vec<Entry> {
             unknowns: 0,
             not_done: 0,
             outcome,
-            sent,
             closed: Some(Instant::now()),
         }
     });

@@ -15,7 +15,6 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use futures::future::LocalBoxFuture;
-use tokio::time::Instant;
 
 use crate::checker::{self, Expect};
 use crate::driver::{Driver, Load};
@@ -175,8 +174,6 @@ pub struct Busy {
     pub driver: Driver,
     /// What kind of load.
     pub load: Load,
-    /// When it began.
-    pub begin: Instant,
 }
 
 impl Busy {
@@ -196,7 +193,6 @@ impl Busy {
             sandbox,
             driver,
             load,
-            begin: Instant::now(),
         })
     }
 

@@ -137,7 +137,8 @@ async fn poison(sandbox: &Sandbox) -> anyhow::Result<()> {
 async fn parked(sandbox: &Sandbox) -> anyhow::Result<Vec<Parked>> {
     let mut connection = sandbox.postgres.connect().await?;
     let rows = sqlx::query(
-        "SELECT consumer, partition, partition_number, error FROM bus.parked
+        "SELECT consumer || '-v' || version, partition, partition_number, error
+         FROM bus.parked
          WHERE routing_key = $1 ORDER BY 1, 2, 3",
     )
     .bind(format!("{ORG}/{PARTNER}"))

@@ -409,13 +409,6 @@ impl Postgres {
         Ok(())
     }
 
-    /// Changes a setting for the next start.
-    pub fn set(&mut self, name: &str, value: &str) {
-        self.options
-            .settings
-            .push((name.to_owned(), value.to_owned()));
-    }
-
     /// Copies the running server into a folder, with what is needed to start as its standby.
     ///
     /// # Errors

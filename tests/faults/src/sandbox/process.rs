@@ -124,20 +124,6 @@ impl Process {
         readyz(self.admin).await
     }
 
-    /// A value of its metrics: the sum of all rows of that name.
-    pub async fn metric(&self, name: &str) -> Option<f64> {
-        let text = get(self.admin, "/metrics").await?;
-        let values = text.lines().filter(|line| !line.starts_with('#'));
-        let mut sum = None;
-        for line in values {
-            let (key, value) = line.rsplit_once(' ')?;
-            if key.split('{').next() == Some(name) {
-                sum = Some(sum.unwrap_or(0.0) + value.parse::<f64>().ok()?);
-            }
-        }
-        sum
-    }
-
     /// Its process id.
     ///
     /// # Errors
