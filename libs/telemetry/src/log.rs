@@ -15,8 +15,7 @@ use tracing_subscriber::registry::LookupSpan;
 use crate::trace;
 
 /// Libraries whose own chatter at info helps nobody; a directive of the caller overrides these.
-const QUIET: &str =
-    "sqlx=warn,h2=warn,hyper=warn,tower=warn,tonic=warn,rustls=warn,async_nats=error,\
+const QUIET: &str = "sqlx=warn,h2=warn,hyper=warn,tower=warn,tonic=warn,rustls=warn,async_nats=error,\
      opentelemetry=warn";
 
 /// How log lines are written.

@@ -7,15 +7,15 @@
 
 mod cluster;
 mod database;
-mod nats;
 mod leaks;
+mod nats;
 pub mod otlp;
 mod real_data;
 mod wait;
 
 pub use cluster::{Cluster, ClusterBuilder};
 pub use database::{TEST_DATABASE_URL, TestDatabase};
-pub use nats::{NATS_SERVERS, Nats};
 pub use leaks::{Canary, leaks};
+pub use nats::{NATS_SERVERS, Nats};
 pub use real_data::{REAL_DATA, real_data};
 pub use wait::{eventually, eventually_some};

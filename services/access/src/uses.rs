@@ -39,19 +39,12 @@ async fn write(pool: &PgPool, uses: &Uses) -> Result<(), sqlx::Error> {
     let orgs: Vec<&str> = rows.iter().map(|((org, _), _)| org.as_str()).collect();
     let keys: Vec<&str> = rows.iter().map(|((_, key), _)| key.as_str()).collect();
     let micros: Vec<i64> = rows.iter().map(|(_, at)| at.as_microsecond()).collect();
-    // To the minute: a key in constant use changes its row once a minute and no more.
-    sqlx::query(
-        "INSERT INTO access.key_uses AS known (org_id, key_id, used_at)
-         SELECT org, key, date_trunc('minute', to_timestamp(micros / 1000000.0))
-         FROM unnest($1::text[], $2::text[], $3::bigint[]) AS new(org, key, micros)
-         ON CONFLICT (org_id, key_id) DO UPDATE SET used_at = excluded.used_at
-         WHERE known.used_at < excluded.used_at",
-    )
-    .bind(orgs)
-    .bind(keys)
-    .bind(micros)
-    .execute(pool)
-    .await?;
+    sqlx::query("SELECT access.note_key_uses($1::text[], $2::text[], $3::bigint[])")
+        .bind(orgs)
+        .bind(keys)
+        .bind(micros)
+        .execute(pool)
+        .await?;
     Ok(())
 }
 

@@ -86,7 +86,7 @@ impl Query {
     /// Forms and submissions.
     pub fn application_service(&self) -> ApplicationQueryServiceServer<Self> {
         ApplicationQueryServiceServer::new(self.clone())
-            .max_decoding_message_size(MAX_REQUEST_BYTES)
+            .max_decoding_message_size(MAX_SMALL_REQUEST_BYTES)
     }
 
     /// Standings.

@@ -4,6 +4,7 @@
 //! or log, and nobody here may create anything.
 
 use tierline_domain::Entity;
+use tierline_domain::access::Keyring;
 use tierline_domain::activity::certification::Certification;
 use tierline_domain::activity::deal::Deal;
 use tierline_domain::activity::record::Record;
@@ -43,6 +44,13 @@ const COMMANDS: &[&str] = &[
     "SELECT, INSERT ON TABLE public.receipts",
     "SELECT, INSERT, DELETE ON TABLE public.claims",
 ];
+/// Noting when an API key was used, by a function of the owner. The keys themselves are events.
+const KEYS: &[&str] = &[
+    "USAGE ON SCHEMA access",
+    "EXECUTE ON FUNCTION access.note_key_uses",
+];
+/// When API keys were used.
+const KEY_USES: &[&str] = &["SELECT ON TABLE access.key_uses"];
 /// Reading the log in its order.
 const LOG: &[&str] = &[
     "SELECT ON TABLE public.events, public.log, public.outbox, public.sequencer, public.log_epochs",
@@ -87,23 +95,30 @@ const ANSWER: &[&str] = &[
 pub fn of(target: Target) -> Rights {
     match target {
         Target::Program => Rights {
-            grants: &[APPEND, COMMANDS],
-            appends: const { &[kind::<Org>(), kind::<Program>(), kind::<Rates>()] },
+            grants: &[APPEND, COMMANDS, KEYS, KEY_USES],
+            appends: const {
+                &[
+                    kind::<Org>(),
+                    kind::<Program>(),
+                    kind::<Rates>(),
+                    kind::<Keyring>(),
+                ]
+            },
         },
         Target::Partner => Rights {
-            grants: &[APPEND, COMMANDS],
+            grants: &[APPEND, COMMANDS, KEYS],
             appends: const { &[kind::<Partner>()] },
         },
         Target::Enrollment => Rights {
-            grants: &[APPEND, COMMANDS, LOG, CONSUME],
+            grants: &[APPEND, COMMANDS, LOG, CONSUME, KEYS],
             appends: const { &[kind::<Enrollment>()] },
         },
         Target::Activity => Rights {
-            grants: &[APPEND, COMMANDS],
+            grants: &[APPEND, COMMANDS, KEYS],
             appends: const { &[kind::<Deal>(), kind::<Certification>(), kind::<Record>()] },
         },
         Target::Application => Rights {
-            grants: &[APPEND, COMMANDS],
+            grants: &[APPEND, COMMANDS, KEYS],
             appends: const { &[kind::<Form>(), kind::<Submission>()] },
         },
         Target::TierEvaluator => Rights {
@@ -119,7 +134,7 @@ pub fn of(target: Target) -> Rights {
             appends: &[],
         },
         Target::Query => Rights {
-            grants: &[LOG, ANSWER],
+            grants: &[LOG, ANSWER, KEYS],
             appends: &[],
         },
     }

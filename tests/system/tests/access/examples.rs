@@ -2,7 +2,8 @@
 //!
 //! Requests are in the text format of Protocol Buffers. `$` stands for the org whose things are
 //! meant: `a` or `b`; in requests about nothing that exists, `zz`. `<name>` stands for the
-//! identifier of the API key of that name, which the server has made.
+//! identifier of the API key of that name, or of the submission to the form of that name, which the
+//! server has made.
 
 /// What a request is about, and so what somebody of another org gets to hear.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -150,6 +151,33 @@ macro_rules! record {
             "\" partner_id: \"$-one\" activity { kind: \"review\" ",
             "title: \"Secrets of $\" held_date: \"2025-12-20\" quantity: \"4.5\" }"
         )
+    };
+}
+
+const DEFINE_FORM: &str = "tierline.application.v1.FormService/DefineForm";
+const PUBLISH_FORM: &str = "tierline.application.v1.FormService/PublishForm";
+const SUBMIT: &str = "tierline.application.v1.SubmissionService/SubmitApplication";
+
+/// A small form.
+macro_rules! form {
+    ($id:literal) => {
+        concat!(
+            "content { form: \"",
+            $id,
+            "\" title: \"Secrets of $\" sections { id: \"who\" title: \"Who\" ",
+            "fields { id: \"why\" label: \"Why\" type: FIELD_TYPE_TEXT } } }"
+        )
+    };
+}
+
+/// An application to a form of its own.
+macro_rules! submitted {
+    ($id:literal) => {
+        &[
+            (DEFINE_FORM, form!($id)),
+            (PUBLISH_FORM, concat!("form_id: \"", $id, "\"")),
+            (SUBMIT, concat!("form_id: \"", $id, "\"")),
+        ]
     };
 }
 
@@ -487,6 +515,38 @@ pub const EXAMPLES: &[Example] = &[
         r#"money { amount: "1" currency_code: "EUR" } to_currency_code: "USD""#,
     ),
     // query
+    own(DEFINE_FORM, form!("$-drafted")),
+    named(PUBLISH_FORM, r#"form_id: "$-published""#)
+        .given(&[(DEFINE_FORM, form!("$-published"))]),
+    named(
+        "tierline.application.v1.FormService/GetForm",
+        r#"form_id: "$-form""#,
+    )
+    .given(&[(DEFINE_FORM, form!("$-form"))]),
+    named(SUBMIT, r#"form_id: "$-open""#).given(&[
+        (DEFINE_FORM, form!("$-open")),
+        (PUBLISH_FORM, r#"form_id: "$-open""#),
+    ]),
+    named(
+        "tierline.application.v1.SubmissionService/GetSubmission",
+        r#"submission_id: "<$-asked>""#,
+    )
+    .given(submitted!("$-asked")),
+    named(
+        "tierline.application.v1.SubmissionService/ApproveSubmission",
+        r#"submission_id: "<$-liked>""#,
+    )
+    .given(submitted!("$-liked")),
+    named(
+        "tierline.application.v1.SubmissionService/RejectSubmission",
+        r#"submission_id: "<$-declined>" note: "no""#,
+    )
+    .given(submitted!("$-declined")),
+    own("tierline.query.v1.ApplicationQueryService/ListForms", ""),
+    own(
+        "tierline.query.v1.ApplicationQueryService/ListSubmissions",
+        "",
+    ),
     own("tierline.query.v1.PartnerQueryService/ListPartners", r#"group_by: "status""#),
     named(
         "tierline.query.v1.PartnerQueryService/GetPartnerView",

@@ -83,6 +83,14 @@ impl World {
 
     fn remember_key(&self, answer: &Answer) {
         for message in &answer.messages {
+            if let Some(submission) = message.get_field_by_name("submission") {
+                let text = |field| {
+                    let value = submission.as_message()?.get_field_by_name(field)?;
+                    value.as_str().map(str::to_owned)
+                };
+                let (form, id) = (text("form_id").unwrap(), text("submission_id").unwrap());
+                self.keys.lock().unwrap().insert(form, id);
+            }
             let Some(key) = message.get_field_by_name("api_key") else {
                 continue;
             };
