@@ -182,8 +182,9 @@ async fn connection(client: TcpStream, state: Arc<State>) {
             toxics.down
         });
         tokio::select! {
-            // One side may end its direction and still listen; the other direction goes on.
-            (up, down) = async { tokio::join!(up, down) } => up || down,
+            // One side may end its direction and still listen; the other direction goes on. An end
+            // by force is one of both.
+            ended = async { tokio::try_join!(up, down) } => ended.is_err(),
             () = open.cancelled() => true,
         }
     };
@@ -202,13 +203,19 @@ fn abort(stream: &TcpStream) {
     let _ = stream.set_zero_linger();
 }
 
-/// Carries one direction; true when it ended by force and not because the sender had finished.
+/// A direction ended although its sender had not finished.
+struct ByForce;
+
+/// Carries one direction until the sender has finished.
+///
+/// # Errors
+/// When it ended by force.
 async fn flow(
     from: &mut OwnedReadHalf,
     to: &mut OwnedWriteHalf,
     state: &State,
     way: impl Fn(&Toxics) -> Way,
-) -> bool {
+) -> Result<(), ByForce> {
     let mut toxics = state.toxics.subscribe();
     let mut buffer = vec![0; PIECE];
     let mut carried = 0;
@@ -216,7 +223,7 @@ async fn flow(
         let now = way(&toxics.borrow_and_update());
         if now.cut {
             if toxics.changed().await.is_err() {
-                return true;
+                return Err(ByForce);
             }
             continue;
         }
@@ -228,10 +235,10 @@ async fn flow(
             read = from.read(&mut buffer[..most]) => match read {
                 Ok(0) => {
                     let _ = to.shutdown().await;
-                    return false;
+                    return Ok(());
                 }
                 Ok(count) => count,
-                Err(_) => return true,
+                Err(_) => return Err(ByForce),
             },
         };
         if now.swallow {
@@ -244,11 +251,11 @@ async fn flow(
             .map_or(u64::MAX, |limit| limit.saturating_sub(carried));
         let piece = &buffer[..count.min(usize::try_from(left).unwrap_or(usize::MAX))];
         if to.write_all(piece).await.is_err() {
-            return true;
+            return Err(ByForce);
         }
         carried += piece.len() as u64;
         if piece.len() < count || now.limit.is_some_and(|limit| carried >= limit) {
-            return true;
+            return Err(ByForce);
         }
         if let Some(rate) = now.rate {
             let takes = Duration::from_secs_f64(count as f64 / rate.max(1) as f64);
