@@ -97,8 +97,8 @@ impl Membership {
             .execute(&self.pool)
             .await?;
         }
-        // What an earlier seat of this process could not give back is in its name still, and would be
-        // kept by the heartbeats of this one without anybody working on it.
+        // What an earlier seat of this process could not give back is in its name still, and would
+        // be kept by the heartbeats of this one without anybody working on it.
         Leases::of(consumer, self.owner).release(&self.pool).await?;
         lock(&self.joined).insert((consumer.name, consumer.version));
         let mut asked = partitions.to_vec();

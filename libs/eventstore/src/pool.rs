@@ -23,9 +23,9 @@ const PING_TIMEOUT: Duration = Duration::from_secs(2);
 /// Opens a pool of at most `max` connections.
 ///
 /// Busy connections are not pinged before use (that would double the round trips); a broken one
-/// shows itself at its first statement. One that has rested is: after a restart of the server all of
-/// them are dead, and each would fail one more caller, long after the server is back. Just-in-time compilation is off: it takes tens of milliseconds
-/// for statements that run in two.
+/// shows itself at its first statement. One that has rested is: after a restart of the server all
+/// of them are dead, and each would fail one more caller, long after the server is back.
+/// Just-in-time compilation is off: it takes tens of milliseconds for statements that run in two.
 ///
 /// # Errors
 /// When the URL is malformed or the first connection cannot be made.
