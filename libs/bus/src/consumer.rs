@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use sqlx::{PgConnection, PgPool};
 use tierline_eventstore::{LogEvent, LogReader, ReadError};
-use tierline_telemetry::metrics::{self, FailureCause};
+use tierline_telemetry::metrics::{self, FailureCause, LeaseChange};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -282,8 +282,11 @@ impl<H: Handler, F: Feed> Consumer<H, F> {
             let taken = leases
                 .acquire(&mut connection, &plan.take, std::mem::take(force))
                 .await?;
+            metrics::lease_changed(id.name, LeaseChange::Taken, taken.len() as u64);
             held.extend(taken);
         }
+        metrics::lease_changed(id.name, LeaseChange::Released, plan.let_go.len() as u64);
+        metrics::leases_held(id.name, held.len() as u64);
         seat.followed();
         held.sort_unstable();
         tracing::info!(

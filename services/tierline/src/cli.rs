@@ -82,6 +82,8 @@ enum Command {
     Ready(commands::ready::ReadyArgs),
     /// Build a read model afresh from the log.
     Rebuild(commands::rebuild::RebuildArgs),
+    /// The lives of the log: list them, or declare a new one after a restore.
+    Log(commands::log::LogArgs),
     /// Compare what is stored with what the log says.
     Verify(commands::verify::VerifyArgs),
 }
@@ -107,6 +109,7 @@ impl Cli {
             Command::Doctor(args) => commands::doctor::run(args, &globals).await,
             Command::Ready(args) => commands::ready::run(args).await,
             Command::Rebuild(args) => commands::rebuild::run(args, &globals).await,
+            Command::Log(args) => commands::log::run(args, &globals).await,
             Command::Verify(args) => commands::verify::run(args, &globals).await,
             Command::Org(args) => commands::org::run(args, &globals).await,
             Command::Program(args) => commands::program::run(args, &globals).await,

@@ -30,6 +30,7 @@ use tierline_runtime::ports;
 use tierline_runtime::shutdown::{Ended, Shutdown, Steps};
 use tierline_runtime::targets::{Target, Targets};
 use tierline_telemetry::MetricsHandle;
+use tierline_telemetry::metrics::{self, Part};
 use tierline_tier_evaluator::Evaluator;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -393,6 +394,11 @@ impl Node {
         let stop = self.consuming.clone();
         let check = self.readiness.check(name);
         check.ready();
+        let part = if name == RELAY.name {
+            Part::Relay
+        } else {
+            Part::Consumer
+        };
         self.consumers.spawn(async move {
             while !stop.is_cancelled() {
                 let running = run(stop.clone());
@@ -401,11 +407,13 @@ impl Node {
                     Ok(ended) => ended,
                     Err(_) => {
                         check.ready();
+                        metrics::halted(part, false);
                         running.await
                     }
                 };
                 let Err(error) = ended else { return };
                 check.not_ready(error.to_string());
+                metrics::halted(part, true);
                 tell(name, &error);
                 tokio::select! {
                     () = stop.cancelled() => {}

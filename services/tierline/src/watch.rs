@@ -4,10 +4,10 @@
 use std::time::Duration;
 
 use sqlx::PgPool;
-use tierline_bus::{ConsumerId, Distance, TIER_EVALUATOR};
+use tierline_bus::{ConsumerId, Distance, RELAY, TIER_EVALUATOR};
 use tierline_enrollment::ENROLLMENT_EXPIRER;
 use tierline_eventstore::Vitals;
-use tierline_projector::{Model, Partners, Programs, Standings, TierHistory};
+use tierline_projector::{Forms, Model, Partners, Programs, Standings, Submissions, TierHistory};
 use tierline_runtime::config::Config;
 use tierline_telemetry::LogFormat;
 use tierline_telemetry::metrics::{self, PoolUse};
@@ -23,13 +23,16 @@ const PAUSE: Duration = Duration::from_secs(10);
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Every consumer of this release.
-const CONSUMERS: [ConsumerId; 6] = [
+const CONSUMERS: [ConsumerId; 9] = [
+    RELAY,
     TIER_EVALUATOR,
     ENROLLMENT_EXPIRER,
     Partners::CONSUMER,
     Standings::CONSUMER,
     TierHistory::CONSUMER,
     Programs::CONSUMER,
+    Forms::CONSUMER,
+    Submissions::CONSUMER,
 ];
 
 /// Starts the traces of a server, if its configuration wants them. Log lines as JSON carry ids of
@@ -112,6 +115,11 @@ pub async fn log(pool: PgPool, stop: CancellationToken) {
 
 fn tell(distance: &Distance) {
     let name = distance.consumer.name;
+    if distance.consumer == RELAY {
+        let waiting = distance.events.iter().map(|(_, events)| *events).sum();
+        metrics::relay_lag(waiting, distance.oldest);
+        return;
+    }
     for (partition, events) in &distance.events {
         metrics::projection_lag(name, u16::from(*partition), *events);
     }

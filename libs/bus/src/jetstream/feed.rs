@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use tierline_eventstore::{Heads, LogEvent, ReadError};
-use tierline_telemetry::metrics::{self, BackfillCause};
+use tierline_telemetry::metrics::{self, BackfillCause, Part};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout};
 use uuid::Uuid;
@@ -157,6 +157,7 @@ impl JetStreamFeed {
 impl Feed for JetStreamFeed {
     async fn read(&mut self, after: &Positions, limit: u32) -> Result<Events, ReadError> {
         self.follow(after);
+        metrics::jetstream_connected(Part::Consumer, self.bus.is_connected());
         if !self.bus.is_connected() {
             let events = self.log.read(after, limit).await?;
             metrics::backfilled(

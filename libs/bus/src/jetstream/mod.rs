@@ -7,18 +7,23 @@
 mod feed;
 mod publisher;
 mod tail;
+mod void;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use async_nats::connection::State;
+use async_nats::jetstream::context::{PublishError, PublishErrorKind};
 use async_nats::jetstream::{self, stream};
 use async_nats::{Client, ConnectOptions};
+
+use tierline_telemetry::metrics::RelayFailure;
 
 use crate::cloudevent;
 
 pub use feed::{JetStreamFeed, JetStreamLog};
 pub use publisher::{Publisher, RELAY};
+pub use void::{VoidError, void_ranges};
 
 /// Longest wait for an answer of the server.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
@@ -47,6 +52,12 @@ pub enum NatsError {
     /// The settings cannot be used.
     #[error("NATS cannot be used: {0}")]
     Settings(String),
+    /// Somebody else has published: the stream goes on from elsewhere.
+    #[error("NATS refused a message: {0}")]
+    Sequence(String),
+    /// An acknowledgement did not come.
+    #[error("NATS did not acknowledge a message: {0}")]
+    Unacknowledged(String),
     /// The server refused or did not answer.
     #[error("NATS failed: {0}")]
     Failed(String),
@@ -55,6 +66,24 @@ pub enum NatsError {
 impl NatsError {
     pub(crate) fn of(error: impl std::fmt::Display) -> Self {
         Self::Failed(error.to_string())
+    }
+
+    /// A message that was sent and not taken.
+    fn refused(error: PublishError) -> Self {
+        match error.kind() {
+            PublishErrorKind::WrongLastSequence => Self::Sequence(error.to_string()),
+            PublishErrorKind::TimedOut => Self::Unacknowledged(error.to_string()),
+            _ => Self::Failed(error.to_string()),
+        }
+    }
+
+    /// As it is counted.
+    fn cause(&self) -> RelayFailure {
+        match self {
+            Self::Sequence(_) => RelayFailure::Sequence,
+            Self::Unacknowledged(_) => RelayFailure::NoAcknowledgement,
+            Self::Settings(_) | Self::Failed(_) => RelayFailure::Connection,
+        }
     }
 }
 

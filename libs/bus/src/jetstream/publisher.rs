@@ -16,7 +16,8 @@ use bytes::Bytes;
 use futures::future::try_join_all;
 use sqlx::{PgConnection, Row};
 use tierline_eventstore::{Epoch, LogEvent};
-use tokio::time::timeout;
+use tierline_telemetry::metrics::{self, Part};
+use tokio::time::{Instant, timeout};
 use uuid::Uuid;
 
 use super::{JetStream, NatsError, PATIENCE, stream_name};
@@ -225,7 +226,7 @@ fn expect(headers: &mut HeaderMap, sequence: u64) {
 }
 
 async fn acknowledged(ack: PublishAckFuture, sequence: u64) -> Result<(), NatsError> {
-    let ack = ack.await.map_err(NatsError::of)?;
+    let ack = ack.await.map_err(NatsError::refused)?;
     if ack.sequence != sequence {
         return Err(NatsError::of(format!(
             "a message was stored as {} and not as {sequence}",
@@ -249,7 +250,7 @@ fn unavailable(error: impl std::fmt::Display) -> HandlerError {
     HandlerError::Unavailable(error.to_string())
 }
 
-fn is_absent(error: &async_nats::jetstream::stream::RawMessageError) -> bool {
+pub(super) fn is_absent(error: &async_nats::jetstream::stream::RawMessageError) -> bool {
     use async_nats::jetstream::stream::LastRawMessageErrorKind::NoMessageFound;
     matches!(error.kind(), NoMessageFound)
 }
@@ -305,6 +306,8 @@ impl Handler for Publisher {
         _: &mut PgConnection,
         batch: &[LogEvent],
     ) -> Result<(), HandlerError> {
+        let begin = Instant::now();
+        metrics::jetstream_connected(Part::Relay, self.bus.is_connected());
         let mut parts: BTreeMap<u8, Vec<&LogEvent>> = BTreeMap::new();
         for event in batch {
             parts.entry(event.partition).or_default().push(event);
@@ -317,8 +320,12 @@ impl Handler for Publisher {
             Ok::<_, NatsError>((*partition, done))
         });
         // What was stored of a batch that failed is found by the next look at the streams.
-        let ends = try_join_all(work).await.map_err(unavailable)?;
+        let ends = try_join_all(work).await.map_err(|error| {
+            metrics::relay_failed(error.cause());
+            unavailable(error)
+        })?;
         self.ends.extend(ends);
+        metrics::relay_published(batch.len() as u64, begin.elapsed());
         Ok(())
     }
 }

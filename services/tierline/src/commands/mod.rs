@@ -13,6 +13,7 @@ pub mod enroll;
 pub mod explain;
 pub mod import;
 pub mod key;
+pub mod log;
 pub mod migrate;
 pub mod org;
 pub mod partners;

@@ -209,8 +209,13 @@ fn the_chart_knows_every_target_and_every_service() {
     for (target, entry) in values["targets"].as_object().unwrap() {
         for service in entry["services"].as_array().unwrap() {
             let service = service.as_str().unwrap().to_owned();
+            // API keys are kept by the service that keeps their org.
+            let area = match target.as_str() {
+                "program" if service.starts_with("tierline.access.") => "access",
+                other => other,
+            };
             assert!(
-                service.starts_with(&format!("tierline.{target}.")),
+                service.starts_with(&format!("tierline.{area}.")),
                 "{service} in {target}"
             );
             assert!(routed.insert(service.clone()), "{service} is there twice");

@@ -330,7 +330,7 @@ fn a_clean_start_is_quiet_and_a_second_one_works_on_the_kept_data() {
         "data ",
         "(kept when this stops)",
         "PostgreSQL",
-        "log feed",
+        "events ",
         "gRPC",
         "telemetry",
     ] {

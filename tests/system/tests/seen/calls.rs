@@ -113,8 +113,23 @@ impl Caller {
             ..RegisterDealRequest::default()
         };
         let mut deals = DealServiceClient::new(self.channel.clone());
-        deals.register_deal(self.request(register, None)).await?;
+        let registered = deals.register_deal(self.request(register, None)).await?;
+        // What comes next is then not taken in the same batch, and causes alone what follows.
+        self.tier(partner, registered.into_inner().consistency_token)
+            .await?;
         Ok(())
+    }
+
+    /// The tier of a partner, once everything before the token is applied.
+    async fn tier(&self, partner: &str, token: String) -> Result<String, Status> {
+        let get = GetStandingRequest {
+            subject: Some(Subject::PartnerId(partner.to_owned())),
+            consistency_token: token,
+            ..GetStandingRequest::default()
+        };
+        let mut standings = StandingQueryServiceClient::new(self.channel.clone());
+        let found = standings.get_standing(self.request(get, None)).await?;
+        Ok(found.into_inner().standings[0].tier_name.clone())
     }
 
     /// Wins a deal and waits until the tier shows it.
@@ -132,13 +147,6 @@ impl Caller {
         };
         let mut deals = DealServiceClient::new(self.channel.clone());
         let won = deals.win_deal(self.request(win, traceparent)).await?;
-        let get = GetStandingRequest {
-            subject: Some(Subject::PartnerId(partner.to_owned())),
-            consistency_token: won.into_inner().consistency_token,
-            ..GetStandingRequest::default()
-        };
-        let mut standings = StandingQueryServiceClient::new(self.channel.clone());
-        let found = standings.get_standing(self.request(get, None)).await?;
-        Ok(found.into_inner().standings[0].tier_name.clone())
+        self.tier(partner, won.into_inner().consistency_token).await
     }
 }
