@@ -303,10 +303,14 @@ impl Handler for Publisher {
 
     async fn apply(
         &mut self,
-        _: &mut PgConnection,
+        connection: &mut PgConnection,
         batch: &[LogEvent],
     ) -> Result<(), HandlerError> {
         let begin = Instant::now();
+        if Epoch::present(connection).await? != self.epoch {
+            // Tried again from a fresh look at the streams.
+            return Err(unavailable("the log has a new epoch"));
+        }
         metrics::jetstream_connected(Part::Relay, self.bus.is_connected());
         let mut parts: BTreeMap<u8, Vec<&LogEvent>> = BTreeMap::new();
         for event in batch {

@@ -302,3 +302,33 @@ async fn events_that_the_log_does_not_have_stop_the_relay_and_every_consumer() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_relay_at_work_notices_a_new_epoch() {
+    on_each_server(async |log| {
+        let (stop, task) = log.start(Recorder::default(), false);
+        log.append("acme", "n0").await;
+        log.reached(RELAY).await;
+        let mut connection = log.pool.acquire().await.unwrap();
+        let new = Epoch::begin(&mut connection, "operator", "a test", &[]);
+        let new = new.await.unwrap();
+        drop(connection);
+        log.append("acme", "n1").await;
+        log.reached(RELAY).await;
+        log.caught_up().await;
+        stop.cancel();
+        task.await.unwrap().unwrap();
+        assert_eq!(log.applied("acme").await, ["n0", "n1"]);
+        // The stream begins anew, with what came after.
+        let partition = all_events(&log).await[0].partition;
+        let client = log.bus.as_ref().unwrap().jetstream.client().clone();
+        let context = async_nats::jetstream::new(client);
+        let stream = context.get_stream(stream_name(partition)).await.unwrap();
+        let state = &stream.cached_info().state;
+        assert_eq!(state.messages, 1);
+        let message = stream.get_raw_message(state.last_sequence).await.unwrap();
+        let witness = cloudevent::witness(&message.headers).unwrap();
+        assert_eq!((witness.number, witness.epoch), (2, new));
+    })
+    .await;
+}
