@@ -87,6 +87,9 @@ pub(crate) fn classify(error: &sqlx::Error) -> Broken {
         (_, Some("57014" | "57P03")) => Broken::Busy,
         (_, Some(code)) if code.starts_with("08") => Broken::Unknown,
         (_, Some(code)) if code.starts_with("53") => Broken::Busy,
+        // The disk or the server itself failed, such as a flush of the write-ahead log: what was
+        // written before may be there after the recovery.
+        (_, Some(code)) if code.starts_with("58") || code.starts_with("XX") => Broken::Unknown,
         _ => Broken::Refused,
     }
 }

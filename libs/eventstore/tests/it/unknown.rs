@@ -231,3 +231,23 @@ async fn set_standbys(pool: &PgPool, names: &str) {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_disk_that_fails_leaves_the_outcome_unknown() {
+    let world = opened(StoreOptions::default()).await;
+    sqlx::raw_sql(
+        "CREATE FUNCTION broken_disk() RETURNS trigger LANGUAGE plpgsql AS $$
+         BEGIN RAISE EXCEPTION 'could not fdatasync' USING ERRCODE = 'io_error'; END $$;
+         CREATE TRIGGER broken BEFORE INSERT ON outbox
+         FOR EACH ROW EXECUTE FUNCTION broken_disk();",
+    )
+    .execute(&world.pool)
+    .await
+    .unwrap();
+    let unknown = deposit(&world.runner, &soon(request("r-9", "deposit"))).await;
+    let unknown = unknown.unwrap_err();
+    assert!(
+        matches!(unknown, CommandError::UnknownOutcome { .. }),
+        "{unknown:?}"
+    );
+}
