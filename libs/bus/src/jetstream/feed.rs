@@ -25,6 +25,9 @@ const WITHOUT_BUS: Duration = Duration::from_millis(200);
 /// Most events read from the log at once to heal.
 const HEAL: u32 = 2_000;
 
+/// Partitions that do not go on, where they stand, and why.
+type Gaps = BTreeMap<u8, (i64, BackfillCause)>;
+
 /// The streams and the log behind them, as the feeds of one process share them.
 #[derive(Clone)]
 pub struct JetStreamLog {
@@ -127,10 +130,39 @@ impl JetStreamFeed {
         Ok(())
     }
 
+    /// Takes what has come, at most `share` of each partition and `most` in all, and notes how far
+    /// that goes. Returns the partitions that do not go on where there is more.
+    fn take(
+        &mut self,
+        epoch: Uuid,
+        reached: &mut Positions,
+        share: usize,
+        most: usize,
+        events: &mut Vec<LogEvent>,
+    ) -> Gaps {
+        let mut gaps = Gaps::new();
+        for (partition, number) in reached {
+            let Some(tail) = self.tails.get_mut(partition) else {
+                continue;
+            };
+            let room = share.min(most.saturating_sub(events.len()));
+            let (end, cause) = tail.take(self.id, *number, epoch, room, events);
+            if let Some(cause) = cause {
+                gaps.insert(*partition, (end, cause));
+            } else if end > *number {
+                self.late.remove(partition);
+            } else if self.late.contains(partition) {
+                gaps.insert(*partition, (end, BackfillCause::Silent));
+            }
+            *number = end;
+        }
+        gaps
+    }
+
     /// Reads on from the log and counts why.
     async fn heal(
         &mut self,
-        gaps: &BTreeMap<u8, (i64, BackfillCause)>,
+        gaps: &Gaps,
         room: u32,
         events: &mut Vec<LogEvent>,
     ) -> Result<(), ReadError> {
@@ -173,28 +205,18 @@ impl Feed for JetStreamFeed {
         };
         self.look(after).await?;
         let mut events = Vec::new();
-        let mut gaps: BTreeMap<u8, (i64, BackfillCause)> = BTreeMap::new();
         let most = limit as usize;
         // A share each, so that no partition keeps the others waiting.
         let share = most.div_ceil(after.len().max(1)).max(1);
-        for (partition, number) in after {
-            let Some(tail) = self.tails.get_mut(partition) else {
-                continue;
-            };
-            let room = share.min(most - events.len());
-            let (end, cause) = tail.take(self.id, *number, epoch, room, &mut events);
-            if let Some(cause) = cause {
-                gaps.insert(*partition, (end, cause));
-            } else if end > *number {
-                self.late.remove(partition);
-            } else if self.late.contains(partition) {
-                gaps.insert(*partition, (end, BackfillCause::Silent));
-            }
-        }
+        let mut reached = after.clone();
+        let gaps = self.take(epoch, &mut reached, share, most, &mut events);
         let room = limit.saturating_sub(u32::try_from(events.len()).unwrap_or(limit));
         if !gaps.is_empty() && room > 0 {
             self.heal(&gaps, room, &mut events).await?;
         }
+        // What nobody else needs is for those that have more.
+        reached.retain(|(partition, _)| !gaps.contains_key(partition));
+        self.take(epoch, &mut reached, most, most, &mut events);
         Ok(Arc::new(events))
     }
 

@@ -4,10 +4,13 @@
 //! same server, and every figure that has one is given as a ratio to it. What is deliberately
 //! absent: any use of these numbers by the product, and any test that asserts a time.
 
+mod deals;
 mod figures;
 mod load;
 mod machine;
+mod nats;
 mod node;
+mod process;
 mod raw;
 mod report;
 mod run;

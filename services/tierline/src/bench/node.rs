@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Context;
+use tierline_bus::jetstream::NatsSettings;
 use tierline_rpc::Role;
 use tierline_rpc::auth::{LocalIssuer, TokenRequest};
 use tierline_runtime::config::{Config, Inputs};
@@ -88,11 +89,15 @@ pub struct Running {
 }
 
 impl Running {
-    /// Starts `targets` on a database, on ports of its own.
+    /// Starts `targets` on a database, on ports of its own; with `nats`, events travel over it.
     ///
     /// # Errors
     /// When the node does not start.
-    pub async fn start(database: &Database, targets: &str) -> anyhow::Result<Self> {
+    pub async fn start(
+        database: &Database,
+        targets: &str,
+        nats: Option<NatsSettings>,
+    ) -> anyhow::Result<Self> {
         let flag = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         let config = Config::load(&Inputs {
             flags: vec![
@@ -109,7 +114,7 @@ impl Running {
             database_url: database.url.clone(),
             targets: config.target.clone(),
             auth: access.issuer.settings(),
-            nats: None,
+            nats,
             alone: true,
         };
         let node = Node::start(&config, options).await?;

@@ -22,6 +22,8 @@ pub enum Unit {
     Count,
     /// One value divided by another.
     Times,
+    /// Hundredths.
+    Percent,
 }
 
 impl Unit {
@@ -33,6 +35,7 @@ impl Unit {
             Self::Mebibytes => format!("{value:.0} MiB"),
             Self::Count => thousands(value),
             Self::Times => format!("{value:.2} x"),
+            Self::Percent => format!("{value:.2} %"),
         }
     }
 }

@@ -23,12 +23,12 @@ pub struct Server {
     admin: PgPool,
     embedded: Option<Embedded>,
     made: AtomicU32,
+    folder: PathBuf,
 }
 
 struct Embedded {
     postgres: EmbeddedPostgres,
     data: LockedDataDir,
-    folder: PathBuf,
 }
 
 /// A database of one figure.
@@ -45,9 +45,10 @@ impl Server {
     /// # Errors
     /// No PostgreSQL, a folder that cannot be made, a server that does not answer.
     pub async fn start(url: Option<&str>, parent: &Path) -> anyhow::Result<Self> {
+        let folder = parent.join(format!("tierline-bench-{}", std::process::id()));
         let embedded = match url {
             Some(_) => None,
-            None => Some(Embedded::start(parent).await?),
+            None => Some(Embedded::start(&folder).await?),
         };
         let own = embedded.as_ref().map(|own| own.postgres.url_of("postgres"));
         let url = own.as_deref().or(url).unwrap_or_default();
@@ -64,12 +65,18 @@ impl Server {
             admin,
             embedded,
             made: AtomicU32::new(0),
+            folder,
         })
     }
 
     /// Connections to the maintenance database, for looking at the server from outside.
     pub fn admin(&self) -> &PgPool {
         &self.admin
+    }
+
+    /// A temporary folder for what else is measured; not made yet.
+    pub fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// Makes an empty database. What earlier figures left in memory is written out first, so that
@@ -120,7 +127,7 @@ impl Server {
     pub async fn stop(self) -> anyhow::Result<()> {
         if let Some(own) = self.embedded {
             self.admin.close().await;
-            return own.stop().await;
+            return own.stop(&self.folder).await;
         }
         for number in 0..self.made.load(Ordering::Relaxed) {
             let name = format!("tierline_bench_{}_{number}", std::process::id());
@@ -133,10 +140,9 @@ impl Server {
 }
 
 impl Embedded {
-    async fn start(parent: &Path) -> anyhow::Result<Self> {
-        let folder = parent.join(format!("tierline-bench-{}", std::process::id()));
+    async fn start(folder: &Path) -> anyhow::Result<Self> {
         progress(format!("starting a PostgreSQL in {}", folder.display()));
-        let data = DataDir::open(&folder)?.lock()?;
+        let data = DataDir::open(folder)?.lock()?;
         let binaries = std::env::var_os("TIERLINE_POSTGRES_BIN").map(PathBuf::from);
         let options = PostgresOptions {
             binaries,
@@ -147,18 +153,14 @@ impl Embedded {
         let postgres = EmbeddedPostgres::start(&data, &options)
             .await
             .context("the embedded PostgreSQL did not start")?;
-        Ok(Self {
-            postgres,
-            data,
-            folder,
-        })
+        Ok(Self { postgres, data })
     }
 
-    async fn stop(self) -> anyhow::Result<()> {
+    async fn stop(self, folder: &Path) -> anyhow::Result<()> {
         let stopped = self.postgres.stop(STOP).await;
         drop(self.data);
-        std::fs::remove_dir_all(&self.folder)
-            .with_context(|| format!("{} cannot be removed", self.folder.display()))?;
+        std::fs::remove_dir_all(folder)
+            .with_context(|| format!("{} cannot be removed", folder.display()))?;
         stopped.context("PostgreSQL did not stop")?;
         Ok(())
     }

@@ -8,6 +8,7 @@ use jiff::civil::{Date, date};
 use jiff::{ToSpan as _, Zoned};
 use rust_decimal::Decimal;
 use sqlx::PgPool;
+use tierline_bus::ConsumerId;
 use tierline_domain::activity::{
     Customer, Deal, DealCommand, DealRecord, DealSource, DealState, RecordDeal, RegisterDeal,
 };
@@ -202,6 +203,48 @@ impl World {
             items = rest;
         }
         Ok(())
+    }
+
+    /// How far each partition of the log is.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn heads(&self) -> anyhow::Result<Vec<i64>> {
+        let heads = sqlx::query_scalar("SELECT unnest(heads) FROM sequencer");
+        Ok(heads.fetch_all(&self.pool).await?)
+    }
+
+    /// Waits until a consumer has applied each partition up to these numbers.
+    ///
+    /// # Errors
+    /// When it does not within `patience`, or the database fails.
+    pub async fn until_reached(
+        &self,
+        consumer: ConsumerId,
+        heads: &[i64],
+        patience: Duration,
+    ) -> anyhow::Result<()> {
+        let until = tokio::time::Instant::now() + patience;
+        loop {
+            let left: i64 = sqlx::query_scalar(
+                "SELECT count(*) FROM unnest($3::bigint[]) WITH ORDINALITY AS h(head, nth)
+                 LEFT JOIN bus.checkpoints c ON c.consumer = $1 AND c.version = $2
+                      AND c.partition = h.nth - 1
+                 WHERE coalesce(c.number, 0) < h.head",
+            )
+            .bind(consumer.name)
+            .bind(consumer.version)
+            .bind(heads)
+            .fetch_one(&self.pool)
+            .await?;
+            if left == 0 {
+                return Ok(());
+            }
+            if tokio::time::Instant::now() > until {
+                bail!("{consumer} is behind in {left} partitions");
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
     }
 
     /// Waits until a statement gives zero.

@@ -72,13 +72,11 @@ pub async fn evaluate(world: &World, sequencer: &Sequencer) -> anyhow::Result<f6
         force: true,
         ..Options::default()
     };
-    let heads: Vec<i64> = sqlx::query_scalar("SELECT unnest(heads) FROM sequencer")
-        .fetch_all(&world.pool)
-        .await?;
+    let heads = world.heads().await?;
     let consumer = Consumer::new(TIER_EVALUATOR, pool.clone(), feed, evaluator, options);
     let begin = Instant::now();
     let mut consuming = tokio::spawn(consumer.run(stop.clone()));
-    let reached = until_reached(world, &heads);
+    let reached = world.until_reached(TIER_EVALUATOR, &heads, PATIENCE);
     tokio::select! {
         reached = reached => reached?,
         () = sequencer.run(stop.clone()) => {}
@@ -93,29 +91,4 @@ pub async fn evaluate(world: &World, sequencer: &Sequencer) -> anyhow::Result<f6
     sequencer.drain().await?;
     pool.close().await;
     Ok(seconds)
-}
-
-/// Waits until the evaluator's checkpoints have reached these numbers.
-async fn until_reached(world: &World, heads: &[i64]) -> anyhow::Result<()> {
-    let until = Instant::now() + PATIENCE;
-    loop {
-        let rows: Vec<(i16, i64)> = sqlx::query_as(
-            "SELECT partition, number FROM bus.checkpoints WHERE consumer = $1 AND version = $2",
-        )
-        .bind(TIER_EVALUATOR.name)
-        .bind(TIER_EVALUATOR.version)
-        .fetch_all(&world.pool)
-        .await?;
-        let reached = |(partition, head): (usize, &i64)| {
-            let of = rows
-                .iter()
-                .find(|(at, _)| usize::try_from(*at) == Ok(partition));
-            of.map_or(0, |(_, number)| *number) >= *head
-        };
-        if heads.iter().enumerate().all(reached) {
-            return Ok(());
-        }
-        anyhow::ensure!(Instant::now() < until, "the evaluator is too slow");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
 }

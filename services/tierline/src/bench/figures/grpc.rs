@@ -43,7 +43,7 @@ async fn rate(run: &Run<'_>, calls: u32, targets: &str, ids: bool) -> anyhow::Re
     let world = World::open(run).await?;
     world.found().await?;
     world.partners(world::PARTNERS).await?;
-    let running = Running::start(&world.database, targets).await?;
+    let running = Running::start(&world.database, targets, None).await?;
     let mut clients: Vec<DealServiceClient<Connection>> = Vec::new();
     for _ in 0..CONNECTIONS {
         clients.push(DealServiceClient::new(running.connect().await?));

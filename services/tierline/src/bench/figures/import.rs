@@ -56,7 +56,7 @@ async fn import_once(
     let world = World::open(run).await?;
     world.found().await?;
     world.partners(world::PARTNERS).await?;
-    let running = Running::start(&world.database, targets).await?;
+    let running = Running::start(&world.database, targets, None).await?;
     let connection = running.connect().await?;
     // What a file holds was read before; reading files is not what is measured.
     let batches = batches(rows, external_ids)?;

@@ -8,9 +8,13 @@ mod history;
 mod idle;
 mod import;
 mod latency;
+mod processes;
 mod projection;
+mod rebuild;
+mod relay;
 mod stock;
 mod streams;
+mod takeover;
 
 use futures::future::LocalBoxFuture;
 
@@ -44,9 +48,13 @@ figures! {
     grpc: "the same over gRPC",
     streams: "commands on 200 long streams, runner in process",
     import: "bulk import of deals over gRPC, until the last one is numbered",
-    projection: "events into the partners table and the standings",
+    projection: "events into the partners table and the standings, from the log and from JetStream",
+    relay: "the log into the streams of JetStream",
+    rebuild: "a million events into a new partners table, while the old one serves",
     evaluator: "deal facts into standings",
     latency: "from the answer to a won deal to its tier in a query",
+    processes: "seven processes on JetStream: idle, and from a won deal to its tier",
+    takeover: "one of two evaluators is killed",
     history: "one more fact for a partner with a long history against one with a short one",
     correctness: "rows lost or doubled by writers with delayed commits",
     idle: "memory after an import, and statements per second of an idle process",

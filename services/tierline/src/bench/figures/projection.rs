@@ -1,4 +1,5 @@
-//! Events into the partners table and the standings, each table with its checkpoint.
+//! Events into the partners table and the standings, each table with its checkpoint: read from the
+//! log, and carried by JetStream.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -17,6 +18,7 @@ use tierline_eventstore::{AppendItem, LogReader};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::bench::nats::Nats;
 use crate::bench::raw::UPSERT;
 use crate::bench::report::{Sample, Target, Unit};
 use crate::bench::run::Run;
@@ -26,7 +28,7 @@ use crate::bench::world::{self, World};
 const PARTNERS: u64 = 5_000;
 /// Events of each, in the proportions of the demonstration org: created, enrolled, standing opened,
 /// activities, what was measured after most of them, and a change of the tier.
-const EVENTS_EACH: u64 = ACTIVITIES + MEASURED + 4;
+pub const EVENTS_EACH: u64 = ACTIVITIES + MEASURED + 4;
 /// Deals of each partner.
 const ACTIVITIES: u64 = 10;
 /// How often the progress of each was recomputed.
@@ -48,20 +50,32 @@ pub async fn measure(run: &Run<'_>) -> anyhow::Result<()> {
     let events: i64 = sqlx::query_scalar("SELECT position FROM sequencer")
         .fetch_one(&world.pool)
         .await?;
-    let seconds = project(&world).await?;
+    let log = SharedLog::new(LogReader::new(world.pool.clone()), None);
+    let seconds = project(&world, &Source::Log(log)).await?;
     let what = format!(
         "projection of {} events into {}",
         partners * EVENTS_EACH,
         TABLES.join(" and ")
     );
-    let sample = Sample::new(what, Unit::PerSecond, events as f64 / seconds);
+    let from_log = events as f64 / seconds;
+    let sample = Sample::new(what.clone(), Unit::PerSecond, from_log);
     let sample = sample.of(UPSERT, limit);
     run.report(sample.reach(Target::RatioAtLeast(0.35)));
+    let nats = Nats::start(run).await?;
+    nats.relay(&world).await?;
+    forget(&world).await?;
+    run.server.checkpoint().await;
+    let seconds = project(&world, &nats.source(&world.pool)).await?;
+    let what = format!("{what}, carried by JetStream");
+    let sample = Sample::new(what, Unit::PerSecond, events as f64 / seconds);
+    let sample = sample.of("the log feed", from_log);
+    run.report(sample.reach(Target::RatioAtLeast(0.7)));
+    nats.stop().await?;
     world.close(run).await
 }
 
 /// Seconds until all projections that are measured are at the end of the log.
-async fn project(world: &World) -> anyhow::Result<f64> {
+async fn project(world: &World, source: &Source) -> anyhow::Result<f64> {
     let pool = tierline_eventstore::connect_relaxed(&world.database.url, CONNECTIONS).await?;
     let (progress, stop) = (Arc::new(Progress::default()), CancellationToken::new());
     let options = Options {
@@ -69,12 +83,9 @@ async fn project(world: &World) -> anyhow::Result<f64> {
         force: true,
         ..Options::default()
     };
-    let log = SharedLog::new(LogReader::new(pool.clone()), None);
     let mut running = JoinSet::new();
     let begin = Instant::now();
-    for projection in
-        tierline_projector::consumers(&pool, &Source::Log(log.clone()), &progress, &options)
-    {
+    for projection in tierline_projector::consumers(&pool, source, &progress, &options) {
         if TABLES
             .iter()
             .any(|table| projection.id().name.ends_with(table))
@@ -92,6 +103,19 @@ async fn project(world: &World) -> anyhow::Result<f64> {
     Ok(seconds)
 }
 
+/// Empties the tables that are measured, and forgets how far they were.
+async fn forget(world: &World) -> anyhow::Result<()> {
+    for table in TABLES {
+        // Names of our own making need no quotes.
+        let sql = format!(
+            "TRUNCATE read.{table};
+             DELETE FROM bus.checkpoints WHERE consumer = 'projector-{table}';"
+        );
+        sqlx::raw_sql(&sql).execute(&world.pool).await?;
+    }
+    Ok(())
+}
+
 /// Waits until so many consumers are at the end of the log.
 pub async fn caught_up(world: &World, consumers: usize) -> anyhow::Result<()> {
     let until = Instant::now() + PATIENCE;
@@ -107,7 +131,7 @@ pub async fn caught_up(world: &World, consumers: usize) -> anyhow::Result<()> {
 }
 
 /// A log in which the events of all partners come in turns.
-async fn prepare(world: &World, partners: u64) -> anyhow::Result<()> {
+pub async fn prepare(world: &World, partners: u64) -> anyhow::Result<()> {
     world.found().await?;
     world.partners(partners).await?;
     world.enrollments(partners).await?;
