@@ -49,6 +49,7 @@ impl JetStreamLog {
             log: self.log.feed(),
             id,
             tails: BTreeMap::new(),
+            connects: 0,
             news: Arc::default(),
             epoch: None,
             looked: Instant::now(),
@@ -65,6 +66,8 @@ pub struct JetStreamFeed {
     log: LogFeed,
     id: ConsumerId,
     tails: BTreeMap<u8, Tail>,
+    /// Which connection the tails were begun on.
+    connects: u64,
     news: Arc<Notify>,
     epoch: Option<Uuid>,
     looked: Instant,
@@ -77,6 +80,11 @@ pub struct JetStreamFeed {
 impl JetStreamFeed {
     /// Follows the streams of these partitions and of no others.
     fn follow(&mut self, after: &Positions) {
+        let connects = self.bus.connects();
+        if connects != self.connects {
+            self.tails.clear();
+            self.connects = connects;
+        }
         if after.len() == self.tails.len()
             && after
                 .iter()

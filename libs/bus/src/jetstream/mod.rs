@@ -10,6 +10,7 @@ mod tail;
 mod void;
 
 use std::path::PathBuf;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use async_nats::connection::State;
@@ -148,6 +149,12 @@ impl JetStream {
     /// Whether there is a connection at this moment.
     pub fn is_connected(&self) -> bool {
         self.client.connection_state() == State::Connected
+    }
+
+    /// How often a connection came about: another number than before means that the server may not
+    /// know any more what it was asked for.
+    pub(crate) fn connects(&self) -> u64 {
+        self.client.statistics().connects.load(Ordering::Relaxed)
     }
 
     /// Version of the connected server; empty before the first connection.

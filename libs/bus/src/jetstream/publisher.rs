@@ -32,6 +32,8 @@ pub const RELAY: ConsumerId = ConsumerId {
 
 /// Most messages of an atomic batch; the server allows 1,000.
 const ATOMIC: usize = 500;
+/// Fewer messages go one by one: the server sets up a store of its own for each atomic batch.
+const FEW: usize = 64;
 /// How far back the last message of a stream is looked for when the newest were deleted.
 const LOOK_BACK: u64 = 64;
 /// Longest time for one partition's part of a batch.
@@ -153,7 +155,7 @@ impl Publisher {
             .filter(|event| event.partition_number > end.number)
             .collect();
         let mut end = end;
-        if fresh.len() > 1 && self.bus.has_atomic_batches() {
+        if fresh.len() >= FEW && self.bus.has_atomic_batches() {
             for part in fresh.chunks(ATOMIC) {
                 self.atomic(end.sequence, part).await?;
                 end = advanced(end, part);

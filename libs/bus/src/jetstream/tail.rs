@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use async_nats::datetime::DateTime;
 use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, pull};
 use async_nats::jetstream::message::Acker;
 use futures::StreamExt;
@@ -17,10 +18,16 @@ use super::{JetStream, NatsError, stream_name};
 use crate::ConsumerId;
 use crate::cloudevent::{self, BusEvent, Content};
 
-/// Messages of one partition that wait in memory.
-const WAITING: usize = 512;
+/// Messages of one partition that wait in memory: its share of a batch of 2,000, twice.
+const WAITING: usize = 256;
 /// Messages asked for at once.
-const PULL: usize = 256;
+const PULL: usize = 128;
+/// How far back the server begins when it does not know the consumer, or not any more. Who is
+/// further behind reads the log until it meets the stream.
+const RECENT: Duration = Duration::from_secs(600);
+/// A consumer that nobody has followed for so long is forgotten: that of an earlier release, or of
+/// a process that is gone.
+const FORGOTTEN: Duration = Duration::from_secs(3600);
 /// How long the server remembers a request for messages.
 const EXPIRES: Duration = Duration::from_secs(60);
 /// A silence after which the connection to the stream is looked at.
@@ -197,7 +204,13 @@ impl Follow {
             ack_policy: AckPolicy::Explicit,
             ack_wait: ACK_WAIT,
             max_ack_pending: UNACKNOWLEDGED,
-            deliver_policy: DeliverPolicy::All,
+            deliver_policy: DeliverPolicy::ByStartTime {
+                start_time: DateTime::now_utc() - RECENT,
+            },
+            // What is applied is known from the checkpoints. The server would write a file for
+            // every few acknowledgements.
+            memory_storage: true,
+            inactive_threshold: FORGOTTEN,
             ..pull::Config::default()
         };
         let context = self.bus.context();
