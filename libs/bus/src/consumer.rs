@@ -356,9 +356,8 @@ impl<H: Handler, F: Feed> Consumer<H, F> {
                 Step::Applied
             };
             *failures = 0;
-            if matches!(step, Step::Applied) {
-                feed.committed(&checkpoints.positions()).await;
-            }
+            // Also when nothing was applied: what came may all have been applied before.
+            feed.committed(&checkpoints.positions()).await;
             let parked = !applier.parked.is_empty();
             if parked && looked_for_retries.elapsed() > Duration::from_secs(1) {
                 applier.retry_parked(&checkpoints).await?;

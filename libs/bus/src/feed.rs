@@ -56,6 +56,15 @@ impl Source {
             Self::JetStream(streams) => Box::new(streams.feed(id)),
         }
     }
+
+    /// A feed for a consumer that does not ask for the same partitions as the others of the
+    /// process.
+    pub fn feed_alone(&self, id: ConsumerId) -> Box<dyn Feed> {
+        match self {
+            Self::Log(log) => Box::new(log.feed()),
+            Self::JetStream(streams) => Box::new(streams.feed_alone(id)),
+        }
+    }
 }
 
 #[async_trait]

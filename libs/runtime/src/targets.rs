@@ -116,9 +116,23 @@ impl Targets {
         self.0.iter().any(|target| test(*target))
     }
 
+    /// Those that follow what the relay publishes, as one name: processes of the same name do the
+    /// same work.
+    pub fn followers(&self) -> String {
+        let follow = |target: &Target| target.follows_the_log() && *target != Target::Relay;
+        let names: Vec<&str> = self.iter().filter(follow).map(Target::name).collect();
+        names.join("-")
+    }
+
     /// The targets, in the order of [`Target::ALL`].
     pub fn iter(&self) -> impl Iterator<Item = Target> + '_ {
         self.0.iter().copied()
+    }
+}
+
+impl From<Target> for Targets {
+    fn from(target: Target) -> Self {
+        Self(BTreeSet::from([target]))
     }
 }
 
@@ -162,6 +176,14 @@ impl FromStr for Targets {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_process_is_known_by_the_targets_that_follow_the_log() {
+        let name = |targets: &str| targets.parse::<Targets>().unwrap().followers();
+        assert_eq!(name("relay,projector"), "projector");
+        assert_eq!(name("query,activity"), "");
+        assert_eq!(name("all"), "enrollment-tier-evaluator-projector");
+    }
 
     #[test]
     fn all_and_lists_are_read_and_shown_again() {

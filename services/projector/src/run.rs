@@ -6,6 +6,7 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use sqlx::PgPool;
 use tierline_bus::{Consumer, ConsumerError, ConsumerId, Options, Progress, Source};
+use tierline_eventstore::PARTITIONS;
 use tokio_util::sync::CancellationToken;
 
 use crate::handler::ModelHandler;
@@ -148,14 +149,13 @@ async fn keep<M: Model>(
             continue;
         }
         let handler = ModelHandler::<M>::new(Table::live());
-        let consumer = Consumer::new(
-            M::CONSUMER,
-            pool.clone(),
-            log.feed(M::CONSUMER),
-            handler,
-            options.clone(),
-        )
-        .reporting_to(Arc::clone(&progress));
+        let feed = if M::partitions().len() == usize::from(PARTITIONS) {
+            log.feed(M::CONSUMER)
+        } else {
+            log.feed_alone(M::CONSUMER)
+        };
+        let consumer = Consumer::new(M::CONSUMER, pool.clone(), feed, handler, options.clone())
+            .reporting_to(Arc::clone(&progress));
         match consumer.run(cancel.child_token()).await {
             // Somebody else holds the leases for a reason, such as swapping the table.
             Err(ConsumerError::Fenced(_)) => options.force = false,

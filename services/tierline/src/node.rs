@@ -322,7 +322,10 @@ impl Node {
             });
         }
         let log = match &self.bus {
-            Some(bus) => Source::JetStream(Box::new(JetStreamLog::new(bus.clone(), shared))),
+            Some(bus) => {
+                let streams = JetStreamLog::new(bus.clone(), shared, targets.followers());
+                Source::JetStream(Box::new(streams))
+            }
             None => Source::Log(shared),
         };
         if targets.has(Target::TierEvaluator) {

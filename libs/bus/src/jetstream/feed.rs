@@ -13,6 +13,7 @@ use tokio::time::{Instant, sleep, timeout};
 use uuid::Uuid;
 
 use super::JetStream;
+use super::incoming::Streams;
 use super::tail::Tail;
 use crate::feed::{Events, Feed, LogFeed, Positions};
 use crate::{ConsumerId, SharedLog};
@@ -33,23 +34,39 @@ type Gaps = BTreeMap<u8, (i64, BackfillCause)>;
 pub struct JetStreamLog {
     bus: JetStream,
     log: SharedLog,
+    streams: Streams,
 }
 
 impl JetStreamLog {
-    /// The streams of `bus`, and `log` to heal from.
-    pub fn new(bus: JetStream, log: SharedLog) -> Self {
-        Self { bus, log }
+    /// The streams of `bus`, and `log` to heal from. The server knows the process by `name`, as a
+    /// durable consumer of each stream; processes that follow the log for the same purpose have
+    /// the same name.
+    pub fn new(bus: JetStream, log: SharedLog, name: impl Into<String>) -> Self {
+        let streams = Streams::new(bus.clone(), name.into());
+        Self { bus, log, streams }
     }
 
-    /// A feed for one consumer, which is a durable consumer of the same name on every stream.
+    /// A feed for one consumer. What it takes from a stream comes by the one durable consumer that
+    /// all feeds of the process have together.
     pub fn feed(&self, id: ConsumerId) -> JetStreamFeed {
+        self.feed_from(id, self.streams.clone())
+    }
+
+    /// A feed that has durable consumers of its own, for a consumer that does not ask for the same
+    /// partitions as the others: it may be at work in another process than they are, and processes
+    /// that pull under one name get some of the messages each.
+    pub fn feed_alone(&self, id: ConsumerId) -> JetStreamFeed {
+        self.feed_from(id, Streams::new(self.bus.clone(), id.to_string()))
+    }
+
+    fn feed_from(&self, id: ConsumerId, streams: Streams) -> JetStreamFeed {
         JetStreamFeed {
             bus: self.bus.clone(),
             shared: self.log.clone(),
             log: self.log.feed(),
+            streams,
             id,
             tails: BTreeMap::new(),
-            connects: 0,
             news: Arc::default(),
             epoch: None,
             looked: Instant::now(),
@@ -64,10 +81,9 @@ pub struct JetStreamFeed {
     bus: JetStream,
     shared: SharedLog,
     log: LogFeed,
+    streams: Streams,
     id: ConsumerId,
     tails: BTreeMap<u8, Tail>,
-    /// Which connection the tails were begun on.
-    connects: u64,
     news: Arc<Notify>,
     epoch: Option<Uuid>,
     looked: Instant,
@@ -80,11 +96,6 @@ pub struct JetStreamFeed {
 impl JetStreamFeed {
     /// Follows the streams of these partitions and of no others.
     fn follow(&mut self, after: &Positions) {
-        let connects = self.bus.connects();
-        if connects != self.connects {
-            self.tails.clear();
-            self.connects = connects;
-        }
         if after.len() == self.tails.len()
             && after
                 .iter()
@@ -95,14 +106,7 @@ impl JetStreamFeed {
         self.tails
             .retain(|held, _| after.iter().any(|(partition, _)| partition == held));
         for (partition, _) in after {
-            let start = || {
-                Tail::start(
-                    self.bus.clone(),
-                    self.id,
-                    *partition,
-                    Arc::clone(&self.news),
-                )
-            };
+            let start = || Tail::start(&self.streams, *partition, Arc::clone(&self.news));
             self.tails.entry(*partition).or_insert_with(start);
         }
         self.late.clear();
@@ -241,7 +245,19 @@ impl Feed for JetStreamFeed {
             return;
         }
         // Whether something was lost is looked at by the next read.
-        timeout(patience.min(LOOK), self.news.notified()).await.ok();
+        let news = timeout(patience.min(LOOK), self.news.notified()).await;
+        if news.is_ok() {
+            // XXX
+            static G: std::sync::LazyLock<u64> = std::sync::LazyLock::new(|| {
+                std::env::var("TL_GATHER")
+                    .ok()
+                    .and_then(|v| v.parse().ok())
+                    .unwrap_or(5)
+            });
+            if *G > 0 {
+                sleep(Duration::from_millis(*G)).await;
+            }
+        }
     }
 
     async fn committed(&mut self, positions: &Positions) {

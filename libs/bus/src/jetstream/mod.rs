@@ -5,6 +5,7 @@
 //! of anything, and streams keep no more than what a consumer may be behind in earnest.
 
 mod feed;
+mod incoming;
 mod publisher;
 mod tail;
 mod void;

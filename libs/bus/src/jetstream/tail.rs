@@ -2,76 +2,36 @@
 //! acknowledge them.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::Arc;
 
-use async_nats::datetime::DateTime;
-use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, pull};
-use async_nats::jetstream::message::Acker;
-use futures::StreamExt;
+use tierline_eventstore::LogEvent;
 use tierline_telemetry::metrics::{self, BackfillCause, Part};
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
-use tokio::task::JoinHandle;
+use tokio::sync::Notify;
 use uuid::Uuid;
 
-use super::{JetStream, NatsError, stream_name};
+use super::incoming::{Arrived, Inbox, Incoming, Streams};
 use crate::ConsumerId;
-use crate::cloudevent::{self, BusEvent, Content};
-
-/// Messages of one partition that wait in memory: its share of a batch of 2,000, twice.
-const WAITING: usize = 256;
-/// Messages asked for at once.
-const PULL: usize = 128;
-/// How far back the server begins when it does not know the consumer, or not any more. Who is
-/// further behind reads the log until it meets the stream.
-const RECENT: Duration = Duration::from_secs(600);
-/// A consumer that nobody has followed for so long is forgotten: that of an earlier release, or of
-/// a process that is gone.
-const FORGOTTEN: Duration = Duration::from_secs(3600);
-/// How long the server remembers a request for messages.
-const EXPIRES: Duration = Duration::from_secs(60);
-/// A silence after which the connection to the stream is looked at.
-const HEARTBEAT: Duration = Duration::from_secs(20);
-/// Delivered and not acknowledged for so long: delivered again.
-const ACK_WAIT: Duration = Duration::from_secs(30);
-/// Delivered and not acknowledged at most.
-const UNACKNOWLEDGED: i64 = 8 * WAITING as i64;
-/// First and longest pause before a stream that failed is opened again.
-const PAUSE: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
-
-/// A message that waits to be taken.
-struct Waiting {
-    event: BusEvent,
-    acker: Acker,
-    _room: OwnedSemaphorePermit,
-}
+use crate::cloudevent::Content;
 
 /// What is known of one partition.
 pub(super) struct Tail {
-    queue: Arc<Mutex<VecDeque<Waiting>>>,
+    inbox: Arc<Inbox>,
     /// Taken and not yet known to be committed.
-    taken: VecDeque<(i64, Acker)>,
+    taken: VecDeque<(i64, Arc<Arrived>)>,
     /// The last number that came from the stream.
     last: i64,
-    task: JoinHandle<()>,
+    /// Keeps the stream followed.
+    _incoming: Arc<Incoming>,
 }
 
 impl Tail {
-    pub(super) fn start(bus: JetStream, id: ConsumerId, partition: u8, news: Arc<Notify>) -> Self {
-        let queue: Arc<Mutex<VecDeque<Waiting>>> = Arc::default();
-        let follow = Follow {
-            bus,
-            id,
-            partition,
-            queue: Arc::clone(&queue),
-            room: Arc::new(Semaphore::new(WAITING)),
-            news,
-        };
+    pub(super) fn start(streams: &Streams, partition: u8, news: Arc<Notify>) -> Self {
+        let (incoming, inbox) = streams.subscribe(partition, news);
         Self {
-            queue,
+            inbox,
             taken: VecDeque::new(),
             last: 0,
-            task: tokio::spawn(follow.run()),
+            _incoming: incoming,
         }
     }
 
@@ -83,18 +43,35 @@ impl Tail {
         after: i64,
         epoch: Uuid,
         room: usize,
-        events: &mut Vec<tierline_eventstore::LogEvent>,
+        events: &mut Vec<LogEvent>,
+    ) -> (i64, Option<BackfillCause>) {
+        let inbox = Arc::clone(&self.inbox);
+        let mut queue = inbox.queue();
+        let before = queue.len();
+        let outcome = self.take_from(&mut queue, id, after, epoch, room, events);
+        if queue.len() < before {
+            inbox.taken();
+        }
+        outcome
+    }
+
+    fn take_from(
+        &mut self,
+        queue: &mut VecDeque<Arc<Arrived>>,
+        id: ConsumerId,
+        after: i64,
+        epoch: Uuid,
+        room: usize,
+        events: &mut Vec<LogEvent>,
     ) -> (i64, Option<BackfillCause>) {
         let mut at = after;
         let until = events.len() + room;
-        let queue = Arc::clone(&self.queue);
-        let mut queue = lock(&queue);
         while let Some(front) = queue.front() {
             let number = front.event.number;
             if front.event.epoch != epoch {
                 // Numbers of another epoch mean nothing here.
                 if let Some(void) = queue.pop_front() {
-                    self.taken.push_back((0, void.acker));
+                    self.taken.push_back((0, void));
                     metrics::epoch_mismatch(Part::Consumer);
                 }
                 continue;
@@ -103,7 +80,7 @@ impl Tail {
                 if number <= self.last {
                     metrics::duplicates_dropped(id.name, 1);
                 }
-                self.pass(&mut queue);
+                self.pass(queue);
                 continue;
             }
             if number > at + 1 {
@@ -118,140 +95,39 @@ impl Tail {
                     return (at, Some(BackfillCause::Digest));
                 }
                 Content::Whole(_) if events.len() >= until => return (at, None),
-                Content::Whole(_) => {}
+                Content::Whole(event) => events.push(LogEvent::clone(event)),
             }
-            if let Some(Content::Whole(event)) = self.pass(&mut queue) {
-                events.push(*event);
-                at = number;
-            }
+            at = number;
+            self.pass(queue);
         }
         (at, None)
     }
 
     /// Takes the first message out; it is acknowledged once its number is committed.
-    fn pass(&mut self, queue: &mut VecDeque<Waiting>) -> Option<Content> {
-        let waiting = queue.pop_front()?;
-        self.last = self.last.max(waiting.event.number);
-        self.taken.push_back((waiting.event.number, waiting.acker));
-        Some(waiting.event.content)
+    fn pass(&mut self, queue: &mut VecDeque<Arc<Arrived>>) {
+        if let Some(first) = queue.pop_front() {
+            self.last = self.last.max(first.event.number);
+            self.taken.push_back((first.event.number, first));
+        }
     }
 
     /// Nothing waits.
     pub(super) fn is_empty(&self) -> bool {
-        lock(&self.queue).is_empty()
+        self.inbox.queue().is_empty()
     }
 
     /// Acknowledges what is committed.
     pub(super) async fn committed(&mut self, number: i64) {
         let count = self.taken.len();
         for _ in 0..count {
-            let Some((taken, acker)) = self.taken.pop_front() else {
+            let Some((taken, arrived)) = self.taken.pop_front() else {
                 return;
             };
             if taken > number {
-                self.taken.push_back((taken, acker));
-            } else if let Err(error) = acker.ack().await {
-                // It comes again and is dropped as a repetition.
-                tracing::debug!(%error, "a message was not acknowledged: {error}");
+                self.taken.push_back((taken, arrived));
+            } else {
+                arrived.committed().await;
             }
         }
-    }
-}
-
-impl Drop for Tail {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Only whole messages are put in and taken out.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Follows a stream for as long as it is polled.
-struct Follow {
-    bus: JetStream,
-    id: ConsumerId,
-    partition: u8,
-    queue: Arc<Mutex<VecDeque<Waiting>>>,
-    room: Arc<Semaphore>,
-    news: Arc<Notify>,
-}
-
-impl Follow {
-    async fn run(self) {
-        let mut pause = PAUSE.0;
-        loop {
-            match self.follow().await {
-                Ok(()) => pause = PAUSE.0,
-                Err(error) => {
-                    // Readers go on from the log; the metric of back-fills shows it.
-                    tracing::debug!(
-                        consumer = %self.id, partition = self.partition, %error,
-                        "the stream cannot be followed: {error}"
-                    );
-                    pause = (pause * 2).min(PAUSE.1);
-                }
-            }
-            tokio::time::sleep(pause).await;
-        }
-    }
-
-    async fn follow(&self) -> Result<(), NatsError> {
-        let config = pull::Config {
-            durable_name: Some(self.id.to_string()),
-            ack_policy: AckPolicy::Explicit,
-            ack_wait: ACK_WAIT,
-            max_ack_pending: UNACKNOWLEDGED,
-            deliver_policy: DeliverPolicy::ByStartTime {
-                start_time: DateTime::now_utc() - RECENT,
-            },
-            // What is applied is known from the checkpoints. The server would write a file for
-            // every few acknowledgements.
-            memory_storage: true,
-            inactive_threshold: FORGOTTEN,
-            ..pull::Config::default()
-        };
-        let context = self.bus.context();
-        let stream = context
-            .get_stream_no_info(stream_name(self.partition))
-            .await
-            .map_err(NatsError::of)?;
-        let consumer = stream
-            .get_or_create_consumer(&self.id.to_string(), config)
-            .await
-            .map_err(NatsError::of)?;
-        let mut messages = consumer
-            .stream()
-            .max_messages_per_batch(PULL)
-            .expires(EXPIRES)
-            .heartbeat(HEARTBEAT)
-            .messages()
-            .await
-            .map_err(NatsError::of)?;
-        while let Some(message) = messages.next().await {
-            let (message, acker) = message.map_err(NatsError::of)?.split();
-            let headers = message.headers.as_ref();
-            let Some(event) = cloudevent::decode(self.partition, headers, &message.payload) else {
-                // It has no number: whatever it was, the log has it under one.
-                tracing::warn!(
-                    consumer = %self.id, partition = self.partition,
-                    "a message of the bus is not an event of the log"
-                );
-                acker.ack().await.map_err(NatsError::of)?;
-                continue;
-            };
-            let Ok(room) = Arc::clone(&self.room).acquire_owned().await else {
-                return Ok(());
-            };
-            lock(&self.queue).push_back(Waiting {
-                event,
-                acker,
-                _room: room,
-            });
-            self.news.notify_one();
-        }
-        Ok(())
     }
 }

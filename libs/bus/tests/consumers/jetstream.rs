@@ -3,13 +3,19 @@
 use std::time::Duration;
 
 use async_nats::jetstream::consumer::PullConsumer;
+use async_trait::async_trait;
+use sqlx::PgConnection;
 use tierline_bus::jetstream::stream_name;
-use tierline_bus::{ConsumerError, RELAY, cloudevent};
+use tierline_bus::{
+    Consumer, ConsumerError, ConsumerId, Handler, HandlerError, Options, RELAY, cloudevent,
+};
 use tierline_eventstore::{Epoch, LogEvent, LogReader, PARTITIONS};
 use tierline_testkit::{Nats, eventually};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::log::{ID, Log, Recorder, Way, connect};
+use crate::log::{ID, Log, PROCESS, Recorder, Way, connect};
 
 async fn on_each_server(test: impl AsyncFn(Log)) {
     for program in Nats::programs() {
@@ -59,22 +65,89 @@ async fn every_event_is_in_its_stream_once_and_is_acknowledged_after_the_commit(
             .map(|head| (head.cast_unsigned(), head.cast_unsigned()))
             .collect();
         assert_eq!(stored(&log).await, expected);
-        let client = log.bus.as_ref().unwrap().jetstream.client().clone();
-        let context = async_nats::jetstream::new(client);
-        let busy: Vec<u8> = (0..PARTITIONS)
-            .filter(|partition| expected[usize::from(*partition)].0 > 0)
-            .collect();
-        for partition in busy {
-            eventually(Duration::from_secs(20), "acknowledgements", async || {
-                let stream = context.get_stream(stream_name(partition)).await.unwrap();
-                let consumer: PullConsumer = stream.get_consumer(&ID.to_string()).await.unwrap();
-                let info = consumer.cached_info();
-                info.num_ack_pending == 0 && info.num_pending == 0
-            })
-            .await;
-        }
+        eventually(Duration::from_secs(20), "acknowledgements", async || {
+            unacknowledged(&log).await == 0
+        })
+        .await;
         stop.cancel();
         task.await.unwrap().unwrap();
+        assert_eq!(log.doubled().await, 0);
+    })
+    .await;
+}
+
+/// Messages that are delivered and not acknowledged, or not delivered yet.
+async fn unacknowledged(log: &Log) -> u64 {
+    let client = log.bus.as_ref().unwrap().jetstream.client().clone();
+    let context = async_nats::jetstream::new(client);
+    let mut count = 0;
+    for (partition, head) in (0..PARTITIONS).zip(heads(log).await) {
+        if head > 0 {
+            let stream = context.get_stream(stream_name(partition)).await.unwrap();
+            let consumer: PullConsumer = stream.get_consumer(PROCESS).await.unwrap();
+            let info = consumer.cached_info();
+            count += info.num_ack_pending as u64 + info.num_pending;
+        }
+    }
+    count
+}
+
+/// Applies nothing before it is allowed to.
+struct Gate(watch::Receiver<bool>);
+
+#[async_trait]
+impl Handler for Gate {
+    async fn start(&mut self, _: &mut PgConnection, _: &[u8]) -> Result<(), HandlerError> {
+        Ok(())
+    }
+
+    async fn apply(&mut self, _: &mut PgConnection, _: &[LogEvent]) -> Result<(), HandlerError> {
+        self.0.wait_for(|open| *open).await.unwrap();
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn consumers_of_a_process_share_what_comes_and_none_holds_up_another() {
+    const SLOW: ConsumerId = ConsumerId {
+        name: "slow",
+        version: 1,
+    };
+    on_each_server(async |log| {
+        let (open, gate) = watch::channel(false);
+        let source = log.source();
+        let slow = Consumer::new(
+            SLOW,
+            log.pool.clone(),
+            source.feed(SLOW),
+            Gate(gate),
+            Options::default(),
+        );
+        let stop = CancellationToken::new();
+        let slow = tokio::spawn(slow.run(stop.clone()));
+        let quick = log.consumer(&source, Recorder::default(), false);
+        let quick = tokio::spawn(quick.run(stop.clone()));
+        log.append("acme", "first").await;
+        log.reached(ID).await;
+        // Both were given the message, and one has not committed it.
+        eventually(Duration::from_secs(10), "the delivery", async || {
+            unacknowledged(&log).await == 1
+        })
+        .await;
+        // More than wait for one consumer.
+        let markers: Vec<String> = (0..700).map(|n| format!("n{n}")).collect();
+        log.append_all("acme", &markers).await;
+        log.reached(ID).await;
+        open.send_replace(true);
+        log.reached(SLOW).await;
+        eventually(Duration::from_secs(60), "acknowledgements", async || {
+            unacknowledged(&log).await == 0
+        })
+        .await;
+        stop.cancel();
+        slow.await.unwrap().unwrap();
+        quick.await.unwrap().unwrap();
+        assert_eq!(log.applied("acme").await.len(), 701);
         assert_eq!(log.doubled().await, 0);
     })
     .await;

@@ -19,6 +19,8 @@ use tierline_testkit::{Nats, TestDatabase, eventually};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+/// The name under which NATS knows the process.
+pub const PROCESS: &str = "test";
 pub const ID: ConsumerId = ConsumerId {
     name: "counter",
     version: 1,
@@ -112,50 +114,48 @@ impl Log {
     /// One event about a partner; `marker` tells it from others. Of a type that may travel, but
     /// for markers that begin with `private`.
     pub async fn append(&self, partner: &str, marker: &str) {
-        let org = OrgId::parse("acme").unwrap();
-        let event_type = if marker.starts_with("private") {
-            "test.v1.Happened"
-        } else {
-            "tierline.activity.v1.DealWon"
-        };
-        let event = NewEvent {
-            event_type: event_type.to_owned(),
-            event_version: "1.0".to_owned(),
-            payload: format!("{{\"marker\":\"{marker}\"}}"),
-            metadata: Arc::from("{\"actor\":\"user:ada@acme.example\"}"),
-        };
-        let stream = StreamId::new(&org, format!("{partner}-{marker}"));
-        let routing = Routing::Partner(PartnerId::parse(partner).unwrap());
-        let item = AppendItem::new("Test", stream, org, &routing, 0, vec![event]);
-        for outcome in self.store.append_many(&[item]).await {
+        self.append_all(partner, &[marker]).await;
+    }
+
+    /// Many of them at once.
+    pub async fn append_all<M: AsRef<str>>(&self, partner: &str, markers: &[M]) {
+        let items: Vec<AppendItem> = markers
+            .iter()
+            .map(|marker| item(partner, marker.as_ref()))
+            .collect();
+        for outcome in self.store.append_many(&items).await {
             outcome.unwrap();
         }
         self.sequencer.drain().await.unwrap();
     }
 
-    fn source(&self) -> Source {
+    pub fn source(&self) -> Source {
         match &self.bus {
             None => Source::Log(self.shared()),
             Some(bus) => {
-                let streams = JetStreamLog::new(bus.jetstream.clone(), self.shared());
+                let streams = JetStreamLog::new(bus.jetstream.clone(), self.shared(), PROCESS);
                 Source::JetStream(Box::new(streams))
             }
         }
     }
 
-    fn consumer(&self, handler: Recorder, force: bool) -> Consumer<Recorder, Box<dyn Feed>> {
+    pub fn consumer(
+        &self,
+        source: &Source,
+        handler: Recorder,
+        force: bool,
+    ) -> Consumer<Recorder, Box<dyn Feed>> {
         let options = Options {
             batch: 7,
             force,
             ..Options::default()
         };
-        let feed = self.source().feed(ID);
-        Consumer::new(ID, self.pool.clone(), feed, handler, options)
+        Consumer::new(ID, self.pool.clone(), source.feed(ID), handler, options)
     }
 
     pub fn start(&self, handler: Recorder, force: bool) -> Running {
         let stop = CancellationToken::new();
-        let consumer = self.consumer(handler, force);
+        let consumer = self.consumer(&self.source(), handler, force);
         (stop.clone(), tokio::spawn(consumer.run(stop)))
     }
 
@@ -188,6 +188,24 @@ impl Log {
             .await
             .unwrap()
     }
+}
+
+fn item(partner: &str, marker: &str) -> AppendItem {
+    let org = OrgId::parse("acme").unwrap();
+    let event_type = if marker.starts_with("private") {
+        "test.v1.Happened"
+    } else {
+        "tierline.activity.v1.DealWon"
+    };
+    let event = NewEvent {
+        event_type: event_type.to_owned(),
+        event_version: "1.0".to_owned(),
+        payload: format!("{{\"marker\":\"{marker}\"}}"),
+        metadata: Arc::from("{\"actor\":\"user:ada@acme.example\"}"),
+    };
+    let stream = StreamId::new(&org, format!("{partner}-{marker}"));
+    let routing = Routing::Partner(PartnerId::parse(partner).unwrap());
+    AppendItem::new("Test", stream, org, &routing, 0, vec![event])
 }
 
 /// Writes down every event; refuses some, or is slow, when told so.

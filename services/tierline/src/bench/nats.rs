@@ -59,7 +59,7 @@ impl Nats {
     /// The streams as a source of events, healed from the log of `pool`.
     pub fn source(&self, pool: &PgPool) -> Source {
         let log = SharedLog::new(LogReader::new(pool.clone()), None);
-        Source::JetStream(Box::new(JetStreamLog::new(self.bus.clone(), log)))
+        Source::JetStream(Box::new(JetStreamLog::new(self.bus.clone(), log, "bench")))
     }
 
     /// Carries the whole log of a world into the streams. Returns the seconds that it took.

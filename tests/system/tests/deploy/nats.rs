@@ -14,10 +14,8 @@ use async_nats::jetstream::stream::{Config, StorageType};
 use async_nats::jetstream::{AckKind, Context};
 use async_nats::{Client, ConnectOptions};
 use futures::StreamExt as _;
-use tierline_bus::{ConsumerId, TIER_EVALUATOR};
-use tierline_enrollment::ENROLLMENT_EXPIRER;
-use tierline_readmodel::{PARTNERS, PROGRAMS, STANDINGS, TIER_HISTORY};
-
+use tierline_readmodel::PROGRAMS;
+use tierline_runtime::targets::{Target, Targets};
 use tierline_testkit::{Nats, eventually, eventually_some};
 
 use crate::files::read;
@@ -28,15 +26,17 @@ const DENIED: Duration = Duration::from_millis(700);
 /// What prepare.sh makes at random.
 const PASSWORD: &str = "0123456789abcdef";
 
-/// The consumers of each user.
-fn consumers() -> BTreeMap<&'static str, Vec<ConsumerId>> {
+/// The durable consumers of each user: one under the name of the target, and those of consumers
+/// that ask for other partitions than the rest.
+fn consumers() -> BTreeMap<&'static str, Vec<String>> {
+    let of = |target: Target| Targets::from(target).followers();
     BTreeMap::from([
         ("tl_relay", vec![]),
-        ("tl_tier_evaluator", vec![TIER_EVALUATOR]),
-        ("tl_enrollment", vec![ENROLLMENT_EXPIRER]),
+        ("tl_tier_evaluator", vec![of(Target::TierEvaluator)]),
+        ("tl_enrollment", vec![of(Target::Enrollment)]),
         (
             "tl_projector",
-            vec![PARTNERS, STANDINGS, TIER_HISTORY, PROGRAMS],
+            vec![of(Target::Projector), PROGRAMS.to_string()],
         ),
     ])
 }
@@ -57,9 +57,8 @@ fn every_durable_consumer_is_in_the_file_and_no_other() {
             .skip(1)
             .map(|rest| rest.split('.').next().unwrap())
             .collect();
-        let wanted: Vec<String> = ids.iter().map(ToString::to_string).collect();
-        assert_eq!(found, wanted.iter().map(String::as_str).collect(), "{user}");
-        for id in &wanted {
+        assert_eq!(found, ids.iter().map(String::as_str).collect(), "{user}");
+        for id in &ids {
             for verb in ["CREATE", "DURABLE.CREATE", "INFO", "MSG.NEXT"] {
                 let line = format!("\"$JS.API.CONSUMER.{verb}.*.{id}\"");
                 assert!(part.contains(&line), "{user}: {line}");
@@ -239,7 +238,6 @@ async fn consumers_work(servers: &Servers) {
     for (user, ids) in consumers() {
         let context = servers.context(user, Duration::from_secs(3)).await;
         for id in ids {
-            let id = id.to_string();
             let stream = context.get_stream_no_info("tl-events-00").await.unwrap();
             let made = eventually_some(PATIENCE, &format!("{user} makes {id}"), async || {
                 stream.get_or_create_consumer(&id, consumer(&id)).await.ok()
@@ -269,11 +267,10 @@ async fn nobody_does_the_work_of_another(servers: &Servers) {
         let foreign = others.values().flatten().filter(|id| !ids.contains(id));
         let stream = denied.get_stream_no_info("tl-events-00").await.unwrap();
         for id in foreign {
-            let id = id.to_string();
             let (got, made, removed) = tokio::join!(
-                stream.get_consumer::<pull::Config>(&id),
-                stream.create_consumer(consumer(&id)),
-                stream.delete_consumer(&id),
+                stream.get_consumer::<pull::Config>(id),
+                stream.create_consumer(consumer(id)),
+                stream.delete_consumer(id),
             );
             assert!(got.is_err(), "{user} sees the consumer {id}");
             assert!(made.is_err(), "{user} made the consumer {id}");
