@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use crate::consumer::{Cause, ConsumerError, Handler, HandlerError, Options};
 use crate::feed::Positions;
 use crate::history::{find_mismatch, witnesses};
-use crate::{Checkpoints, ConsumerId, Mismatch, Progress, parked};
+use crate::{Checkpoints, ConsumerId, Mismatch, Progress, Sighting, parked};
 
 /// Applies events with a handler.
 pub(crate) struct Applier<H> {
@@ -31,7 +31,7 @@ pub(crate) struct Applier<H> {
     /// Events may come from somewhere else than the log.
     pub(crate) hearsay: bool,
     /// The last event that was applied of each partition.
-    pub(crate) newest: BTreeMap<u8, LogEvent>,
+    pub(crate) newest: BTreeMap<u8, Sighting>,
 }
 
 /// One attempt at a batch.
@@ -42,7 +42,7 @@ struct Work<'a> {
     /// What is set aside, and why.
     parking: &'a [(LogEvent, String)],
     /// What has to be in the log for the batch to be true.
-    witnesses: &'a [&'a LogEvent],
+    witnesses: &'a [Sighting],
     /// Where the checkpoints go.
     to: &'a [(u8, i64)],
 }
@@ -83,7 +83,7 @@ impl<H: Handler> Applier<H> {
     /// After a failure the database may be another one than before, which lost the end of the
     /// log: what was applied last has to be in it.
     async fn remember_rightly(&mut self) -> Result<(), Failure> {
-        let newest: Vec<&LogEvent> = self.newest.values().collect();
+        let newest: Vec<Sighting> = self.newest.values().cloned().collect();
         if newest.is_empty() {
             return Ok(());
         }
@@ -213,10 +213,8 @@ impl<H: Handler> Applier<H> {
         checkpoints.committed(&to);
         self.handler.committed();
         self.report(checkpoints);
-        // In the order of a partition its last event comes last.
-        let newest = witnesses
-            .into_iter()
-            .map(|event| (event.partition, event.clone()));
+        // Of a partition its last event comes last.
+        let newest = witnesses.into_iter().map(|seen| (seen.partition, seen));
         self.newest.extend(newest);
         metrics::batch_applied(self.id.name, events.len() as u64, started.elapsed());
         delayed(self.id.name, events);

@@ -15,6 +15,8 @@ use tierline_domain::personal;
 use tierline_eventstore::{LogEvent, PARTITIONS, leaf_hash};
 use uuid::Uuid;
 
+use crate::Sighting;
+
 /// Begin of every subject.
 const SUBJECT: &str = "tl.events";
 /// Metadata that travels.
@@ -156,26 +158,25 @@ pub fn decode(partition: u8, headers: Option<&HeaderMap>, body: &[u8]) -> Option
     })
 }
 
-/// What the last message of a stream says about the log: number, event, hash and epoch.
+/// What a message says about the log: the event, its place and its hash, and the epoch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Witness {
-    /// Number within the partition.
-    pub number: i64,
     /// The event.
-    pub event_id: Uuid,
-    /// Its hash in the log.
-    pub leaf_hash: Vec<u8>,
-    /// The epoch.
+    pub seen: Sighting,
+    /// The epoch of the log that it was taken from.
     pub epoch: Uuid,
 }
 
-/// Reads what a message says about the log, whatever it carries.
-pub fn witness(headers: &HeaderMap) -> Result<Witness, String> {
+/// Reads what a message of a partition's stream says about the log, whatever it carries.
+pub fn witness(partition: u8, headers: &HeaderMap) -> Result<Witness, String> {
     let read = Read(headers);
     Ok(Witness {
-        number: read.parsed(SEQUENCE)?,
-        event_id: read.parsed(ID)?,
-        leaf_hash: read.leaf_hash()?,
+        seen: Sighting {
+            partition,
+            number: read.parsed(SEQUENCE)?,
+            event_id: read.parsed(ID)?,
+            leaf_hash: read.leaf_hash()?,
+        },
         epoch: read.parsed(EPOCH)?,
     })
 }
@@ -376,7 +377,7 @@ mod tests {
         assert_eq!(headers.get("ce-dataref").unwrap().as_str(), "log:3/5");
         let read = decode(3, Some(&headers), &body).unwrap();
         assert!(matches!(read.content, Content::Reference), "{read:?}");
-        assert_eq!(witness(&headers).unwrap().leaf_hash, personal.leaf_hash);
+        assert_eq!(witness(3, &headers).unwrap().seen, (&personal).into());
     }
 
     #[test]

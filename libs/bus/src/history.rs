@@ -1,53 +1,62 @@
 //! Two histories: what somebody was told, and what the log says under the same number.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use sqlx::{PgConnection, Row};
 use tierline_eventstore::LogEvent;
 use uuid::Uuid;
 
-use crate::cloudevent::Witness;
+/// An event as it was handed out: enough to tell whether the log has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sighting {
+    /// The partition.
+    pub partition: u8,
+    /// The number within it.
+    pub number: i64,
+    /// The event.
+    pub event_id: Uuid,
+    /// Its hash in the log.
+    pub leaf_hash: Vec<u8>,
+}
+
+impl From<&LogEvent> for Sighting {
+    fn from(event: &LogEvent) -> Self {
+        Self {
+            partition: event.partition,
+            number: event.partition_number,
+            event_id: event.event_id,
+            leaf_hash: event.leaf_hash.clone(),
+        }
+    }
+}
 
 /// An event that was seen under a number under which the log has another one, or none. It was
 /// numbered in a life of the log whose end was lost.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mismatch {
-    /// The partition.
-    pub partition: u8,
-    /// The number.
-    pub number: i64,
-    /// The event that was seen, with its hash in hexadecimal.
-    pub seen: (Uuid, String),
-    /// What the log has there.
-    pub logged: Option<(Uuid, String)>,
-}
-
-impl Mismatch {
-    pub(crate) fn new(partition: u8, witness: &Witness, logged: Option<(Uuid, Vec<u8>)>) -> Self {
-        Self {
-            partition,
-            number: witness.number,
-            seen: (witness.event_id, hex::encode(&witness.leaf_hash)),
-            logged: logged.map(|(id, hash)| (id, hex::encode(hash))),
-        }
-    }
+    /// What was seen.
+    pub seen: Sighting,
+    /// What the log has there: the event and its hash.
+    pub logged: Option<(Uuid, Vec<u8>)>,
 }
 
 impl fmt::Display for Mismatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
+        let Sighting {
             partition,
             number,
-            seen: (id, hash),
-            logged,
-        } = self;
+            event_id,
+            leaf_hash,
+        } = &self.seen;
         write!(
             f,
-            "partition {partition} number {number} was handed out as event {id} (leaf {hash}), \
-             and the log has "
+            "partition {partition} number {number} was handed out as event {event_id} (leaf {}), \
+             and the log has ",
+            hex::encode(leaf_hash)
         )?;
-        match logged {
-            Some((id, hash)) => write!(f, "event {id} (leaf {hash}) there")?,
+        match &self.logged {
+            Some((id, hash)) => write!(f, "event {id} (leaf {}) there", hex::encode(hash))?,
             None => f.write_str("nothing there")?,
         }
         f.write_str(
@@ -57,41 +66,36 @@ impl fmt::Display for Mismatch {
     }
 }
 
-/// What a batch says of the log: first and last event of each partition.
-pub(crate) fn witnesses(events: &[LogEvent]) -> Vec<&LogEvent> {
-    let mut found: Vec<&LogEvent> = Vec::new();
+/// What a batch says of the log: first and last event of each partition, in this order.
+pub(crate) fn witnesses(events: &[LogEvent]) -> Vec<Sighting> {
+    let mut ends: BTreeMap<u8, (&LogEvent, &LogEvent)> = BTreeMap::new();
     for event in events {
-        let newest = found
-            .iter()
-            .rposition(|one| one.partition == event.partition);
-        let known = found
-            .iter()
-            .filter(|one| one.partition == event.partition)
-            .count();
-        match newest {
-            Some(at) if known > 1 => found[at] = event,
-            _ => found.push(event),
-        }
+        ends.entry(event.partition)
+            .and_modify(|(_, last)| *last = event)
+            .or_insert((event, event));
     }
+    let ends = ends.into_values().flat_map(|(first, last)| [first, last]);
+    let mut found: Vec<Sighting> = ends.map(Sighting::from).collect();
+    found.dedup();
     found
 }
 
-/// The first of these events that the log has not, or has under another number.
+/// The first of these that the log has not, or has under another number.
 pub(crate) async fn find_mismatch(
     connection: &mut PgConnection,
-    events: &[&LogEvent],
+    seen: &[Sighting],
 ) -> Result<Option<Mismatch>, sqlx::Error> {
-    let partitions: Vec<i16> = events.iter().map(|one| i16::from(one.partition)).collect();
-    let numbers: Vec<i64> = events.iter().map(|one| one.partition_number).collect();
-    let ids: Vec<Uuid> = events.iter().map(|one| one.event_id).collect();
-    let hashes: Vec<&[u8]> = events.iter().map(|one| one.leaf_hash.as_slice()).collect();
+    let partitions: Vec<i16> = seen.iter().map(|one| i16::from(one.partition)).collect();
+    let numbers: Vec<i64> = seen.iter().map(|one| one.number).collect();
+    let ids: Vec<Uuid> = seen.iter().map(|one| one.event_id).collect();
+    let hashes: Vec<&[u8]> = seen.iter().map(|one| one.leaf_hash.as_slice()).collect();
     let row = sqlx::query(
-        "SELECT w.partition, w.number, w.id, w.hash, l.event_id, l.leaf_hash
+        "SELECT w.at, l.event_id, l.leaf_hash
          FROM unnest($1::smallint[], $2::bigint[], $3::uuid[], $4::bytea[])
-              AS w(partition, number, id, hash)
+              WITH ORDINALITY AS w(partition, number, id, hash, at)
          LEFT JOIN log l ON l.partition = w.partition AND l.partition_number = w.number
          WHERE l.event_id IS DISTINCT FROM w.id OR l.leaf_hash IS DISTINCT FROM w.hash
-         LIMIT 1",
+         ORDER BY w.at LIMIT 1",
     )
     .bind(partitions)
     .bind(numbers)
@@ -100,14 +104,51 @@ pub(crate) async fn find_mismatch(
     .fetch_optional(connection)
     .await?;
     let Some(row) = row else { return Ok(None) };
-    let partition: i16 = row.try_get(0)?;
-    let logged: Option<Uuid> = row.try_get(4)?;
-    let logged_hash: Option<Vec<u8>> = row.try_get(5)?;
-    let seen_hash: Vec<u8> = row.try_get(3)?;
-    Ok(Some(Mismatch {
-        partition: u8::try_from(partition).unwrap_or_default(),
-        number: row.try_get(1)?,
-        seen: (row.try_get(2)?, hex::encode(seen_hash)),
-        logged: logged.zip(logged_hash.map(hex::encode)),
+    let at: i64 = row.try_get(0)?;
+    let (event_id, leaf_hash): (Option<Uuid>, Option<Vec<u8>>) = (row.try_get(1)?, row.try_get(2)?);
+    // Places are counted from one.
+    let found = usize::try_from(at - 1).ok().and_then(|at| seen.get(at));
+    Ok(found.map(|seen| Mismatch {
+        seen: seen.clone(),
+        logged: event_id.zip(leaf_hash),
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(partition: u8, number: i64) -> LogEvent {
+        LogEvent {
+            position: number,
+            partition,
+            partition_number: number,
+            org_id: "acme".to_owned(),
+            routing_key: "acme/p".to_owned(),
+            aggregate_type: "Deal".to_owned(),
+            aggregate_id: "acme/d".to_owned(),
+            sequence: 1,
+            event_type: "tierline.activity.v1.DealWon".to_owned(),
+            event_version: "1.0".to_owned(),
+            payload: "{}".to_owned(),
+            metadata: "{}".to_owned(),
+            event_id: Uuid::from_u128(u128::from(partition)),
+            recorded_at: jiff::Timestamp::UNIX_EPOCH,
+            leaf_hash: vec![partition],
+        }
+    }
+
+    #[test]
+    fn a_batch_is_known_by_the_ends_of_its_partitions() {
+        let batch = [(7, 4), (2, 1), (7, 5), (2, 2), (7, 6), (9, 8)];
+        let batch = batch.map(|(partition, number)| event(partition, number));
+        let found = witnesses(&batch);
+        let places: Vec<(u8, i64)> = found
+            .iter()
+            .map(|one| (one.partition, one.number))
+            .collect();
+        assert_eq!(places, [(2, 1), (2, 2), (7, 4), (7, 6), (9, 8)]);
+        assert_eq!(found[4], Sighting::from(&batch[5]));
+        assert!(witnesses(&[]).is_empty());
+    }
 }

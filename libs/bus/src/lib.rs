@@ -28,7 +28,7 @@ pub use checkpoint::{Checkpoints, Lag};
 pub use consumer::{Consumer, ConsumerError, Handler, HandlerError, Options};
 pub use decode::decode;
 pub use feed::{Events, Feed, LogFeed, Positions, SharedLog, Source};
-pub use history::Mismatch;
+pub use history::{Mismatch, Sighting};
 pub use jetstream::RELAY;
 pub use lease::{BEAT, LEASE_TIME, Leases};
 pub use membership::Membership;

@@ -6,6 +6,7 @@
 //! second relay fails loudly, and whoever starts first reads how far the stream really is.
 
 use std::collections::BTreeMap;
+use std::slice;
 use std::time::Duration;
 
 use async_nats::HeaderMap;
@@ -14,15 +15,16 @@ use async_nats::jetstream::message::PublishMessage;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::future::try_join_all;
-use sqlx::{PgConnection, Row};
+use sqlx::PgConnection;
 use tierline_eventstore::{Epoch, LogEvent};
 use tierline_telemetry::metrics::{self, Part};
 use tokio::time::{Instant, timeout};
 use uuid::Uuid;
 
 use super::{JetStream, NatsError, PATIENCE, stream_name};
-use crate::cloudevent::{self, Witness};
-use crate::{ConsumerId, Handler, HandlerError, Mismatch};
+use crate::cloudevent;
+use crate::history::find_mismatch;
+use crate::{ConsumerId, Handler, HandlerError, Sighting};
 
 /// The relay as a consumer of the log.
 pub const RELAY: ConsumerId = ConsumerId {
@@ -96,7 +98,7 @@ impl Publisher {
             }
         }
         let Some(last) = last else { return Ok(empty) };
-        let witness = cloudevent::witness(&last.headers).map_err(|reason| {
+        let witness = cloudevent::witness(partition, &last.headers).map_err(|reason| {
             HandlerError::Stop(format!(
                 "the last message of stream {} is not one of this relay: {reason}; remove the \
                  stream, it will be made again",
@@ -104,12 +106,14 @@ impl Publisher {
             ))
         })?;
         if witness.epoch != self.epoch {
-            return self.of_another_epoch(epochs, partition, &witness).await;
+            return self
+                .of_another_epoch(epochs, partition, witness.epoch)
+                .await;
         }
-        confirm(connection, partition, &witness).await?;
+        confirm(connection, &witness.seen).await?;
         Ok(End {
             sequence: state.last_sequence,
-            number: witness.number,
+            number: witness.seen.number,
         })
     }
 
@@ -119,18 +123,18 @@ impl Publisher {
         &self,
         epochs: &[Epoch],
         partition: u8,
-        witness: &Witness,
+        epoch: Uuid,
     ) -> Result<End, HandlerError> {
         let name = stream_name(partition);
-        if epochs.iter().all(|epoch| epoch.id != witness.epoch) {
+        if epochs.iter().all(|known| known.id != epoch) {
             return Err(HandlerError::Stop(format!(
-                "stream {name} belongs to another log (epoch {}, this log is {}); give each \
+                "stream {name} belongs to another log (epoch {epoch}, this log is {}); give each \
                  Tierline a NATS account of its own, or remove the stream",
-                witness.epoch, self.epoch
+                self.epoch
             )));
         }
         tracing::warn!(
-            stream = %name, old = %witness.epoch, new = %self.epoch,
+            stream = %name, old = %epoch, new = %self.epoch,
             "stream {name} is of an earlier epoch of the log and is made anew"
         );
         self.bus.remove(partition).await.map_err(unavailable)?;
@@ -258,27 +262,10 @@ pub(super) fn is_absent(error: &async_nats::jetstream::stream::RawMessageError) 
 }
 
 /// The event that a stream ends with has to be in the log, under the same number.
-async fn confirm(
-    connection: &mut PgConnection,
-    partition: u8,
-    witness: &Witness,
-) -> Result<(), HandlerError> {
-    let row = sqlx::query(
-        "SELECT event_id, leaf_hash FROM log WHERE partition = $1 AND partition_number = $2",
-    )
-    .bind(i16::from(partition))
-    .bind(witness.number)
-    .fetch_optional(connection)
-    .await?;
-    let known: Option<(Uuid, Vec<u8>)> = match row {
-        Some(row) => Some((row.try_get(0)?, row.try_get(1)?)),
-        None => None,
-    };
-    match known {
-        Some((id, hash)) if id == witness.event_id && hash == witness.leaf_hash => Ok(()),
-        other => Err(HandlerError::OtherHistory(Mismatch::new(
-            partition, witness, other,
-        ))),
+async fn confirm(connection: &mut PgConnection, seen: &Sighting) -> Result<(), HandlerError> {
+    match find_mismatch(connection, slice::from_ref(seen)).await? {
+        None => Ok(()),
+        Some(mismatch) => Err(HandlerError::OtherHistory(mismatch)),
     }
 }
 

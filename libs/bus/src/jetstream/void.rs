@@ -1,11 +1,14 @@
 //! What the streams hold that the log does not have.
 
+use std::slice;
+
 use async_nats::jetstream::stream::Stream;
-use sqlx::{PgPool, Row};
+use sqlx::PgPool;
 use tierline_eventstore::{PARTITIONS, VoidRange};
 
 use super::{JetStream, NatsError, stream_name};
-use crate::cloudevent::{self, Witness};
+use crate::history::find_mismatch;
+use crate::{Sighting, cloudevent};
 
 /// Why the streams could not be held against the log.
 #[derive(Debug, thiserror::Error)]
@@ -46,18 +49,18 @@ async fn of_partition(
     if state.messages == 0 {
         return Ok(None);
     }
-    let Some(last) = witness(stream, state.last_sequence).await? else {
+    let Some(last) = sighting(stream, partition, state.last_sequence).await? else {
         return Ok(None);
     };
-    if holds(pool, partition, &last).await? {
+    if holds(pool, &last).await? {
         return Ok(None);
     }
     let (mut good, mut bad) = (state.first_sequence - 1, state.last_sequence);
     let mut from = last.number;
     while bad - good > 1 {
         let middle = good + (bad - good) / 2;
-        match witness(stream, middle).await? {
-            Some(seen) if holds(pool, partition, &seen).await? => good = middle,
+        match sighting(stream, partition, middle).await? {
+            Some(seen) if holds(pool, &seen).await? => good = middle,
             Some(seen) => {
                 bad = middle;
                 from = seen.number;
@@ -73,27 +76,23 @@ async fn of_partition(
     }))
 }
 
-async fn witness(stream: &Stream, sequence: u64) -> Result<Option<Witness>, VoidError> {
+async fn sighting(
+    stream: &Stream,
+    partition: u8,
+    sequence: u64,
+) -> Result<Option<Sighting>, VoidError> {
     match stream.get_raw_message(sequence).await {
-        Ok(message) => Ok(cloudevent::witness(&message.headers).ok()),
+        Ok(message) => {
+            let witness = cloudevent::witness(partition, &message.headers).ok();
+            Ok(witness.map(|witness| witness.seen))
+        }
         Err(error) if super::publisher::is_absent(&error) => Ok(None),
         Err(error) => Err(NatsError::of(error).into()),
     }
 }
 
-async fn holds(pool: &PgPool, partition: u8, seen: &Witness) -> Result<bool, VoidError> {
-    let row = sqlx::query(
-        "SELECT event_id = $3 AND leaf_hash = $4 FROM log
-         WHERE partition = $1 AND partition_number = $2",
-    )
-    .bind(i16::from(partition))
-    .bind(seen.number)
-    .bind(seen.event_id)
-    .bind(&seen.leaf_hash)
-    .fetch_optional(pool)
-    .await?;
-    Ok(match row {
-        Some(row) => row.try_get(0)?,
-        None => false,
-    })
+async fn holds(pool: &PgPool, seen: &Sighting) -> Result<bool, VoidError> {
+    let mut connection = pool.acquire().await?;
+    let mismatch = find_mismatch(&mut connection, slice::from_ref(seen)).await?;
+    Ok(mismatch.is_none())
 }

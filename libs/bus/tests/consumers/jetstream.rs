@@ -7,7 +7,8 @@ use async_trait::async_trait;
 use sqlx::PgConnection;
 use tierline_bus::jetstream::stream_name;
 use tierline_bus::{
-    Consumer, ConsumerError, ConsumerId, Handler, HandlerError, Options, RELAY, cloudevent,
+    Consumer, ConsumerError, ConsumerId, Handler, HandlerError, Options, RELAY, Sighting,
+    cloudevent,
 };
 use tierline_eventstore::{Epoch, LogEvent, LogReader, PARTITIONS};
 use tierline_testkit::{Nats, eventually};
@@ -239,8 +240,8 @@ async fn a_wiped_store_is_made_anew_and_consumers_heal_from_the_log() {
             .unwrap();
         let sequence = stream.cached_info().state.last_sequence;
         let message = stream.get_raw_message(sequence).await.unwrap();
-        let witness = cloudevent::witness(&message.headers).unwrap();
-        assert_eq!(witness.number, last.partition_number);
+        let witness = cloudevent::witness(last.partition, &message.headers).unwrap();
+        assert_eq!(witness.seen, Sighting::from(&last));
     })
     .await;
 }
@@ -346,7 +347,7 @@ async fn events_that_the_log_does_not_have_stop_the_relay_and_every_consumer() {
         let ConsumerError::OtherHistory(_, mismatch) = &error else {
             panic!("{error}");
         };
-        assert_eq!((mismatch.number, mismatch.logged.clone()), (2, None));
+        assert_eq!((mismatch.seen.number, mismatch.logged.clone()), (2, None));
         assert_eq!(log.doubled().await, 0);
         let (_stop, relay) = log.relay(&jetstream);
         let error = relay.await.unwrap().unwrap_err();
@@ -400,8 +401,8 @@ async fn a_relay_at_work_notices_a_new_epoch() {
         let state = &stream.cached_info().state;
         assert_eq!(state.messages, 1);
         let message = stream.get_raw_message(state.last_sequence).await.unwrap();
-        let witness = cloudevent::witness(&message.headers).unwrap();
-        assert_eq!((witness.number, witness.epoch), (2, new));
+        let witness = cloudevent::witness(partition, &message.headers).unwrap();
+        assert_eq!((witness.seen.number, witness.epoch), (2, new));
     })
     .await;
 }
