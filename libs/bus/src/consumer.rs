@@ -191,12 +191,22 @@ impl<H: Handler, F: Feed> Consumer<H, F> {
         let Some(mut seat) = self.join(&cancel).await? else {
             return Ok(());
         };
-        let outcome = self.share_and_work(&mut seat, &cancel).await;
+        let mut held: Vec<(u8, i64)> = Vec::new();
+        let outcome = self.share_and_work(&mut seat, &mut held, &cancel).await;
+        let id = self.applier.id;
         if let Some(progress) = &self.applier.progress {
-            progress.left(self.applier.id);
+            progress.left(id);
         }
-        if let Err(error) = seat.leave().await {
-            tracing::warn!(consumer = %self.applier.id, %error, "leases not released; they will expire");
+        match seat.leave().await {
+            // Of what was held, others have the rest by now.
+            Ok(released) => {
+                let lost = (held.len() as u64).saturating_sub(released);
+                seat.leases().changed(LeaseChange::Lost, lost);
+                metrics::leases_held(id.name, 0);
+            }
+            Err(error) => {
+                tracing::warn!(consumer = %id, %error, "leases not released; they will expire");
+            }
         }
         outcome
     }
@@ -223,24 +233,24 @@ impl<H: Handler, F: Feed> Consumer<H, F> {
     async fn share_and_work(
         &mut self,
         seat: &mut Seat,
+        held: &mut Vec<(u8, i64)>,
         cancel: &CancellationToken,
     ) -> Result<(), ConsumerError> {
-        let mut held: Vec<(u8, i64)> = Vec::new();
         let mut force = self.applier.options.force;
         let mut failures = 0;
         while !cancel.is_cancelled() {
-            if let Err(error) = self.settle(seat, &mut held, &mut force).await {
+            if let Err(error) = self.settle(seat, held, &mut force).await {
                 self.retry(error.into(), &mut failures, cancel).await?;
                 continue;
             }
             if held.is_empty() {
                 tokio::select! {
                     () = cancel.cancelled() => {}
-                    () = seat.change(&held) => {}
+                    () = seat.change(held) => {}
                 }
                 continue;
             }
-            match self.work(seat, &held, cancel, &mut failures).await {
+            match self.work(seat, held, cancel, &mut failures).await {
                 Ok(()) => {}
                 Err(Failure::Retry(error)) => self.retry(error, &mut failures, cancel).await?,
                 Err(Failure::Poison(_, reason)) => {
@@ -282,10 +292,8 @@ impl<H: Handler, F: Feed> Consumer<H, F> {
             let taken = leases
                 .acquire(&mut connection, &plan.take, std::mem::take(force))
                 .await?;
-            metrics::lease_changed(id.name, LeaseChange::Taken, taken.len() as u64);
             held.extend(taken);
         }
-        metrics::lease_changed(id.name, LeaseChange::Released, plan.let_go.len() as u64);
         metrics::leases_held(id.name, held.len() as u64);
         seat.followed();
         held.sort_unstable();

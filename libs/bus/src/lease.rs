@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use sqlx::{PgConnection, PgPool, Row};
+use tierline_telemetry::metrics::{self, LeaseChange};
 use uuid::Uuid;
 
 use crate::ConsumerId;
@@ -42,7 +43,9 @@ impl Leases {
         force: bool,
     ) -> Result<Vec<(u8, i64)>, sqlx::Error> {
         let rows = sqlx::query(
-            "WITH held AS (
+            "WITH before AS (
+                 SELECT partition, owner FROM bus.leases WHERE consumer = $1 AND version = $2),
+             held AS (
                  INSERT INTO bus.leases AS l
                      (consumer, version, partition, owner, epoch, expires_at)
                  SELECT $1, $2, p, $3, 1, clock_timestamp() + $5
@@ -54,7 +57,8 @@ impl Leases {
              INSERT INTO bus.checkpoints AS c (consumer, version, partition, number, epoch)
              SELECT $1, $2, partition, 0, epoch FROM held
              ON CONFLICT (consumer, version, partition) DO UPDATE SET epoch = EXCLUDED.epoch
-             RETURNING c.partition, c.epoch",
+             RETURNING c.partition, c.epoch,
+                 (SELECT owner FROM before WHERE before.partition = c.partition)",
         )
         .bind(self.consumer.name)
         .bind(self.consumer.version)
@@ -64,12 +68,23 @@ impl Leases {
         .bind(force)
         .fetch_all(connection)
         .await?;
-        rows.iter()
-            .map(|row| {
-                let partition: i16 = row.try_get(0)?;
-                Ok((u8::try_from(partition).unwrap_or_default(), row.try_get(1)?))
-            })
-            .collect()
+        let mut held = Vec::with_capacity(rows.len());
+        let mut over = 0;
+        for row in rows {
+            let partition: i16 = row.try_get(0)?;
+            held.push((u8::try_from(partition).unwrap_or_default(), row.try_get(1)?));
+            let before: Option<Uuid> = row.try_get(2)?;
+            // Who lets go in order leaves no owner behind.
+            over += u64::from(before.is_some_and(|one| !one.is_nil() && one != self.owner));
+        }
+        self.changed(LeaseChange::TakenOver, over);
+        self.changed(LeaseChange::Taken, held.len() as u64 - over);
+        Ok(held)
+    }
+
+    /// Counts what happened to some of the leases.
+    pub(crate) fn changed(&self, change: LeaseChange, partitions: u64) {
+        metrics::lease_changed(self.consumer.name, change, partitions);
     }
 
     /// Prolongs all leases held. Returns how many there are.
@@ -97,10 +112,11 @@ impl Leases {
         }
     }
 
-    /// Lets go of some leases, so that others need not wait for them to expire.
-    pub async fn let_go(&self, pool: &PgPool, partitions: &[u8]) -> Result<(), sqlx::Error> {
+    /// Lets go of some leases, so that others need not wait for them to expire. Returns how many
+    /// of them were held still.
+    pub async fn let_go(&self, pool: &PgPool, partitions: &[u8]) -> Result<u64, sqlx::Error> {
         // The owner goes too: a heartbeat that is on its way must not take the lease back.
-        sqlx::query(
+        let done = sqlx::query(
             "UPDATE bus.leases SET expires_at = clock_timestamp(), owner = $4
              WHERE consumer = $1 AND version = $2 AND owner = $3 AND partition = ANY ($5)",
         )
@@ -111,11 +127,12 @@ impl Leases {
         .bind(numbers(partitions))
         .execute(pool)
         .await?;
-        Ok(())
+        self.changed(LeaseChange::Released, done.rows_affected());
+        Ok(done.rows_affected())
     }
 
-    /// Lets go of all leases.
-    pub async fn release(&self, pool: &PgPool) -> Result<(), sqlx::Error> {
+    /// Lets go of all leases. Returns how many there were.
+    pub async fn release(&self, pool: &PgPool) -> Result<u64, sqlx::Error> {
         let all: Vec<u8> = (0..tierline_eventstore::PARTITIONS).collect();
         self.let_go(pool, &all).await
     }

@@ -254,17 +254,17 @@ impl Seat {
         }
     }
 
-    /// Gives up the seat and all its leases.
-    pub(crate) async fn leave(&self) -> Result<(), sqlx::Error> {
+    /// Gives up the seat and all its leases. Returns how many there were.
+    pub(crate) async fn leave(&self) -> Result<u64, sqlx::Error> {
         lock(&self.membership.joined).remove(&(self.consumer.name, self.consumer.version));
-        self.leases().release(&self.membership.pool).await?;
+        let released = self.leases().release(&self.membership.pool).await?;
         sqlx::query("DELETE FROM bus.members WHERE consumer = $1 AND version = $2 AND owner = $3")
             .bind(self.consumer.name)
             .bind(self.consumer.version)
             .bind(self.membership.owner)
             .execute(&self.membership.pool)
             .await?;
-        Ok(())
+        Ok(released)
     }
 }
 

@@ -3,11 +3,45 @@
 
 use anyhow::{Context as _, bail};
 use sqlx::{PgPool, Row as _};
-
-use crate::node;
+use tierline_eventstore::Migrations;
 
 /// Migrations that are named one by one in an error.
 const NAMED: usize = 5;
+
+/// Every set of migrations, in the order in which they build on each other.
+pub const MIGRATIONS: [Migrations; 5] = [
+    tierline_eventstore::MIGRATIONS,
+    tierline_bus::MIGRATIONS,
+    tierline_tier_evaluator::MIGRATIONS,
+    tierline_projector::MIGRATIONS,
+    tierline_access::MIGRATIONS,
+];
+
+/// Brings the schema up to date and names what was applied.
+///
+/// # Errors
+/// When a migration fails; nothing of its set is applied then.
+pub async fn migrate(pool: &PgPool) -> anyhow::Result<Vec<String>> {
+    let mut applied = Vec::new();
+    for set in MIGRATIONS {
+        let names = set
+            .run(pool)
+            .await
+            .context("the schema cannot be brought up to date")?;
+        applied.extend(
+            names
+                .into_iter()
+                .map(|name| format!("{}/{name}", set.owner)),
+        );
+    }
+    if let Some(last) = applied.last() {
+        tracing::info!(
+            "the schema is up to date: {} files, last {last}",
+            applied.len()
+        );
+    }
+    Ok(applied)
+}
 
 /// The migrations that the database lacks, as `owner/file`.
 ///
@@ -15,7 +49,7 @@ const NAMED: usize = 5;
 /// When the database cannot be asked, or an applied migration was edited.
 pub async fn missing(pool: &PgPool) -> anyhow::Result<Vec<String>> {
     let mut missing = Vec::new();
-    for set in node::MIGRATIONS {
+    for set in MIGRATIONS {
         let names = set.pending(pool).await.context(
             "the state of the schema cannot be read; where targets have accounts of their own, \
              `tierline migrate` gives them the right to",
@@ -40,7 +74,7 @@ pub async fn prepare(pool: &PgPool, may_migrate: bool) -> anyhow::Result<()> {
         return Ok(());
     }
     if may_migrate {
-        return node::migrate(pool).await.map(|_| ()).context(
+        return migrate(pool).await.map(|_| ()).context(
             "the schema has to be brought up to date; if this account may not do that, run \
              `tierline migrate` under one that may, and set migrate_on_start to false here",
         );

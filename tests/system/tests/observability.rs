@@ -361,3 +361,72 @@ fn an_expression_is_taken_apart_into_its_names() {
         ["part", "x"]
     );
 }
+
+/// All sources of the product but those of the crate that defines the numbers.
+fn sources() -> String {
+    fn collect(folder: &Path, all: &mut String) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                collect(&path, all);
+            } else if path.extension().is_some_and(|end| end == "rs") {
+                all.push_str(&fs::read_to_string(&path).unwrap());
+            }
+        }
+    }
+    let mut all = String::new();
+    for part in ["libs", "services"] {
+        for entry in fs::read_dir(root().join(part)).unwrap() {
+            let folder = entry.unwrap().path();
+            if !folder.ends_with("libs/telemetry") && folder.join("src").is_dir() {
+                collect(&folder.join("src"), &mut all);
+            }
+        }
+    }
+    all
+}
+
+#[test]
+fn every_function_that_tells_something_and_every_word_is_used() {
+    let sources = sources();
+    let mut looked = 0;
+    for part in [
+        "metrics/consumers",
+        "metrics/log",
+        "metrics/process",
+        "metrics/store",
+        "trace/mod",
+    ] {
+        let file = format!("libs/telemetry/src/{part}.rs");
+        for line in read(&file).lines() {
+            let Some(rest) = line.trim_start().strip_prefix("pub fn ") else {
+                continue;
+            };
+            let name = &rest[..rest.find(|letter| !is_name(letter)).unwrap()];
+            // The renderer of the numbers calls it.
+            if name != "sample_process" {
+                assert!(
+                    sources.contains(&format!("{name}(")),
+                    "{file}: nobody calls {name}"
+                );
+                looked += 1;
+            }
+        }
+    }
+    let words = read("libs/telemetry/src/metrics/outcomes.rs");
+    for list in words.split("\nwords! {").skip(1) {
+        let mut lines = list
+            .lines()
+            .map(str::trim)
+            .filter(|line| !line.starts_with("///"));
+        let name = lines.find_map(|line| line.strip_suffix(" {")).unwrap();
+        for line in lines {
+            if let Some((word, _)) = line.split_once(" = ") {
+                let used = sources.contains(&format!("{name}::{word}"));
+                assert!(used, "{name}::{word} is never told");
+                looked += 1;
+            }
+        }
+    }
+    assert!(looked > 50, "only {looked} of them");
+}

@@ -57,10 +57,13 @@ pub enum NatsError {
     /// Somebody else has published: the stream goes on from elsewhere.
     #[error("NATS refused a message: {0}")]
     Sequence(String),
+    /// The server did not take a message for another reason, such as a full store.
+    #[error("NATS did not take a message: {0}")]
+    Refused(String),
     /// An acknowledgement did not come.
     #[error("NATS did not acknowledge a message: {0}")]
     Unacknowledged(String),
-    /// The server refused or did not answer.
+    /// The server did not answer, or the connection failed.
     #[error("NATS failed: {0}")]
     Failed(String),
 }
@@ -75,7 +78,8 @@ impl NatsError {
         match error.kind() {
             PublishErrorKind::WrongLastSequence => Self::Sequence(error.to_string()),
             PublishErrorKind::TimedOut => Self::Unacknowledged(error.to_string()),
-            _ => Self::Failed(error.to_string()),
+            PublishErrorKind::BrokenPipe => Self::Failed(error.to_string()),
+            _ => Self::Refused(error.to_string()),
         }
     }
 
@@ -84,6 +88,7 @@ impl NatsError {
         match self {
             Self::Sequence(_) => RelayFailure::Sequence,
             Self::Unacknowledged(_) => RelayFailure::NoAcknowledgement,
+            Self::Refused(_) => RelayFailure::Refused,
             Self::Settings(_) | Self::Failed(_) => RelayFailure::Connection,
         }
     }

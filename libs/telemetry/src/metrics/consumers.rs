@@ -42,11 +42,6 @@ pub fn consumer_failed(consumer: &'static str, cause: FailureCause) {
         .increment(1);
 }
 
-/// A batch of `consumer` was refused because somebody else has its lease.
-pub fn consumer_fenced(consumer: &'static str) {
-    consumer_failed(consumer, FailureCause::Fenced);
-}
-
 /// `events` events that the bus should have brought to `consumer` were read from the log.
 pub fn backfilled(consumer: &'static str, cause: BackfillCause, events: u64) {
     counter!(names::BACKFILLED, label::CONSUMER => consumer, label::CAUSE => cause.label())

@@ -15,9 +15,8 @@ use std::sync::OnceLock;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
 pub use consumers::{
-    backfilled, batch_applied, batch_delayed, consumer_failed, consumer_fenced, duplicates_dropped,
-    lease_changed, leases_held, parked_events, projection_lag, projection_lag_seconds,
-    projection_skipped,
+    backfilled, batch_applied, batch_delayed, consumer_failed, duplicates_dropped, lease_changed,
+    leases_held, parked_events, projection_lag, projection_lag_seconds, projection_skipped,
 };
 pub use log::{
     epoch_mismatch, halted, jetstream_connected, oldest_transaction, relay_failed, relay_lag,
@@ -143,7 +142,7 @@ mod tests {
         duplicates_dropped("tier-evaluator", 2);
         lease_changed("tier-evaluator", LeaseChange::TakenOver, 16);
         leases_held("tier-evaluator", 16);
-        consumer_fenced("tier-evaluator");
+        consumer_failed("tier-evaluator", FailureCause::Fenced);
         append_finished(AppendOutcome::Stored);
         oldest_transaction(Duration::from_secs(7));
         pool_use(PoolUse {

@@ -65,22 +65,14 @@ words! {
     BackfillCause {
         /// A number was missing in what the bus brought.
         Hole = "hole",
-        /// The bus began again at an earlier number.
-        StepBack = "step_back",
-        /// The content did not match its digest.
+        /// The content did not match its digest, or could not be read at all.
         Digest = "digest",
-        /// The message could not be read at all.
-        Undecodable = "undecodable",
-        /// The bus does not keep what is wanted any more, or was wiped.
-        NotKept = "not_kept",
         /// The bus could not be reached.
         Unreachable = "unreachable",
         /// The bus brought nothing although the log went on.
         Silent = "silent",
         /// The content may not leave the database, so that the bus only refers to it.
         Reference = "reference",
-        /// The consumer began, or began again, behind what it follows on the bus.
-        Start = "start",
     }
 }
 
@@ -89,7 +81,7 @@ words! {
     LeaseChange {
         /// It was free and is held now.
         Taken = "taken",
-        /// Another owner let it expire, and it is held now.
+        /// Another owner let it expire or had to give way, and it is held now.
         TakenOver = "taken_over",
         /// It was given up on purpose.
         Released = "released",
@@ -129,8 +121,6 @@ words! {
         Connection = "connection",
         /// JetStream refused for another reason, such as a full store.
         Refused = "refused",
-        /// The log could not be read.
-        Log = "log",
     }
 }
 

@@ -199,24 +199,6 @@ pub fn consumer_batch<'e>(
     )
 }
 
-/// The relay at work on a batch for the bus, linked to what the events came from. Each message
-/// carries the traceparent of its event, see [`traceparent_in`], not that of this span.
-pub fn relay_batch<'e>(events: impl ExactSizeIterator<Item = Produced<'e>>) -> Span {
-    Span::start_in(
-        || {
-            let attributes = [
-                KeyValue::new(key::SYSTEM, "nats"),
-                KeyValue::new(key::OPERATION, "publish"),
-                KeyValue::new(key::EVENTS, count(events.len())),
-            ];
-            builder(names::PUBLISH, SpanKind::Producer)
-                .with_attributes(attributes)
-                .with_links(links_of(events))
-        },
-        Context::new,
-    )
-}
-
 /// Links to the spans in which the events were appended: each span once, at most [`MAX_LINKS`],
 /// and only those that are recorded, since nothing is at the other end of the others.
 fn links_of<'e>(events: impl Iterator<Item = Produced<'e>>) -> Vec<Link> {
@@ -306,13 +288,6 @@ impl Decisions {
 /// The traceparent of the present span; none without one.
 pub fn current_traceparent() -> Option<String> {
     tracer().and_then(|_| Context::map_current(traceparent_of))
-}
-
-/// The traceparent in the metadata of an event, for whoever carries the event on; also while
-/// nobody here wants traces.
-pub fn traceparent_in(metadata: &str) -> Option<String> {
-    let Origin(origin) = read(metadata)?;
-    Some(text_of(&origin))
 }
 
 /// Trace id and span id of the present span, in hexadecimal.

@@ -23,9 +23,6 @@ pub(super) fn bulk(aggregate: &str) -> Cow<'static, str> {
     format!("append many {aggregate}").into()
 }
 
-/// A batch of events on its way from the log to the bus.
-pub(super) const PUBLISH: &str = "publish log";
-
 /// A consumer at work on a batch.
 pub(super) fn process(consumer: &str) -> Cow<'static, str> {
     format!("process {consumer}").into()

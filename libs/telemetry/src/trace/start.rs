@@ -171,7 +171,7 @@ impl ShouldSample for Chain {
     ) -> SamplingResult {
         let before = parent.map(|context| context.span().span_context().clone());
         let before = before.filter(|span| span.is_valid());
-        let batch = *kind == SpanKind::Consumer || name == names::PUBLISH;
+        let batch = *kind == SpanKind::Consumer;
         let kept = match before {
             Some(span) => span.is_sampled(),
             None if links.iter().any(|link| link.span_context.is_sampled()) => true,

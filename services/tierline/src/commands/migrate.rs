@@ -6,7 +6,7 @@ use anyhow::Context;
 
 use super::database::report;
 use crate::config_flags::ConfigFlags;
-use crate::{database, node, output};
+use crate::{database, output, schema};
 
 /// Brings the schema of the database up to date. Safe to run again, and from several places.
 ///
@@ -26,7 +26,7 @@ pub async fn run(args: MigrateArgs) -> anyhow::Result<ExitCode> {
     let pool = tierline_eventstore::connect(url.expose(), 1)
         .await
         .context("the database does not answer")?;
-    let applied = node::migrate(&pool).await?;
+    let applied = schema::migrate(&pool).await?;
     let granted = database::grant(&mut *pool.acquire().await?).await?;
     if applied.is_empty() {
         output::line("the schema is up to date");
