@@ -2,4 +2,5 @@
 
 mod dependencies;
 mod observability;
+mod pages;
 mod tidy;

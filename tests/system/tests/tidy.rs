@@ -25,10 +25,12 @@ const TEXT: [&str; 13] = [
     "rs", "toml", "md", "yaml", "yml", "sql", "proto", "json", "sh", "py", "csv", "lock", "txt",
 ];
 
-struct SourceFile {
+/// A file of the tree.
+pub struct SourceFile {
     /// From the root of the tree, with `/`.
-    name: String,
-    text: String,
+    pub name: String,
+    /// What is in it.
+    pub text: String,
 }
 
 impl SourceFile {
@@ -41,7 +43,7 @@ impl SourceFile {
     }
 }
 
-fn root() -> PathBuf {
+pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../..")
         .canonicalize()
@@ -50,7 +52,7 @@ fn root() -> PathBuf {
 
 /// What git knows or would add; where there is no git, such as in an unpacked archive, whatever is
 /// in the folders of sources.
-fn files() -> Vec<SourceFile> {
+pub fn files() -> Vec<SourceFile> {
     let root = root();
     let output = Command::new("git")
         .args([

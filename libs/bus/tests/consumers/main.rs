@@ -71,7 +71,19 @@ async fn every_event_takes_effect_once_and_in_order_across_restarts_and_failures
     assert_eq!(first, expected);
 }
 
+/// Leases that were taken over and leases that were lost in this process, as they are told.
+fn leases_moved() -> [u64; 2] {
+    let told = tierline_telemetry::install_metrics().render();
+    ["taken_over", "lost"].map(|change| {
+        let series =
+            format!("tierline_lease_changes_total{{consumer=\"counter\",change=\"{change}\"}}");
+        let line = told.lines().find_map(|line| line.strip_prefix(&series));
+        line.map_or(0, |count| count.trim().parse().unwrap())
+    })
+}
+
 async fn who_lost_the_lease_is_fenced_and_applies_nothing_more(log: &Log) {
+    let before = leases_moved();
     let slow = Recorder::default();
     slow.slow.store(true, Ordering::SeqCst);
     let (_stop, first) = log.start(slow.clone(), false);
@@ -87,6 +99,7 @@ async fn who_lost_the_lease_is_fenced_and_applies_nothing_more(log: &Log) {
     let (stop, second) = log.start(Recorder::default(), true);
     let fenced = first.await.unwrap().unwrap_err();
     assert!(matches!(fenced, ConsumerError::Fenced(_)), "{fenced}");
+    assert_eq!(leases_moved(), before.map(|count| count + 16));
     log.caught_up().await;
     stop.cancel();
     second.await.unwrap().unwrap();
