@@ -10,6 +10,7 @@ mod database;
 mod leaks;
 mod nats;
 pub mod otlp;
+mod program;
 mod real_data;
 mod wait;
 
@@ -17,5 +18,6 @@ pub use cluster::{Cluster, ClusterBuilder};
 pub use database::{TEST_DATABASE_URL, TestDatabase};
 pub use leaks::{Canary, leaks};
 pub use nats::{NATS_SERVERS, Nats};
+pub use program::program;
 pub use real_data::{REAL_DATA, real_data};
 pub use wait::{eventually, eventually_some};

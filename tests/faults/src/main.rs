@@ -83,7 +83,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<bool> {
     let chosen = choose(&arguments)?;
     let folder = match &arguments.logs {
         Some(folder) => folder.clone(),
-        None => sandbox::binary()?.with_file_name("faults"),
+        None => tierline_testkit::program().with_file_name("faults"),
     };
     let seed = arguments.seed.unwrap_or_else(|| rand::rng().random());
     let (begin, mut failed, mut skipped) = (Instant::now(), Vec::new(), Vec::new());

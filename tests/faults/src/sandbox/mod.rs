@@ -131,25 +131,6 @@ pub struct Sandbox {
     issuer: LocalIssuer,
 }
 
-/// The program under test: beside this one, where cargo puts both.
-///
-/// # Errors
-/// When it was not built.
-pub fn binary() -> anyhow::Result<PathBuf> {
-    let own = std::env::current_exe().context("the own path is not known")?;
-    let folders = own.ancestors().skip(1).take(2);
-    for folder in folders {
-        let found = folder.join("tierline");
-        if found.is_file() {
-            return Ok(found);
-        }
-    }
-    anyhow::bail!(
-        "the program is not beside {}: cargo build -p tierline",
-        own.display()
-    )
-}
-
 impl Sandbox {
     /// Starts everything, with the orgs in it.
     ///
@@ -208,7 +189,7 @@ impl Sandbox {
             postgres,
             folder,
             logs: logs.to_owned(),
-            binary: binary()?,
+            binary: tierline_testkit::program(),
             issuer: LocalIssuer::generate("faults", "tierline-local", "tierline"),
         };
         std::fs::write(sandbox.jwks(), sandbox.issuer.jwks())?;

@@ -1,7 +1,6 @@
 //! `tierline serve` with every target, on a database of its own.
 
 use std::fs::{File, read_to_string};
-use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -45,7 +44,7 @@ impl Node {
         let keys = folder.path().join("keys.json");
         std::fs::write(&keys, issuer.jwks()).unwrap();
         let log = File::create(folder.path().join("log")).unwrap();
-        let child = Command::new(binary())
+        let child = Command::new(tierline_testkit::program())
             .args(["serve", "--target", targets, "--listen", "127.0.0.1:0"])
             .args(["--admin-listen", "127.0.0.1:0", "--log-format", "json"])
             .env_clear()
@@ -158,20 +157,4 @@ impl Node {
         }
         false
     }
-}
-
-fn binary() -> PathBuf {
-    // target/debug/deps/access-… -> target/debug/tierline
-    let test = std::env::current_exe().unwrap();
-    let built = test
-        .parent()
-        .and_then(Path::parent)
-        .unwrap()
-        .join("tierline");
-    assert!(
-        built.is_file(),
-        "{} is not built: cargo build -p tierline",
-        built.display()
-    );
-    built
 }

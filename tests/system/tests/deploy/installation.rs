@@ -11,7 +11,7 @@ use serde_json::Value;
 use tierline_rpc::Role;
 use tierline_rpc::auth::{LocalIssuer, TokenRequest};
 use tierline_runtime::targets::Target;
-use tierline_testkit::Cluster;
+use tierline_testkit::{Cluster, program};
 use tonic::Request;
 use tonic::transport::Channel;
 
@@ -90,7 +90,7 @@ impl Installation {
     }
 
     pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(binary());
+        let mut command = Command::new(program());
         command
             .args(arguments)
             .current_dir(self.folder.path())
@@ -226,13 +226,4 @@ fn both(output: &Output) -> String {
         String::from_utf8_lossy(out),
         String::from_utf8_lossy(err)
     )
-}
-
-pub fn binary() -> PathBuf {
-    // target/debug/deps/deploy-... -> target/debug/tierline
-    let test = std::env::current_exe().unwrap();
-    let built = test.parent().and_then(Path::parent).unwrap();
-    let built = built.join("tierline");
-    assert!(built.is_file(), "build it first: cargo build -p tierline");
-    built
 }

@@ -20,10 +20,10 @@ use tierline_proto::query::v1::operations_service_client::OperationsServiceClien
 use tierline_proto::query::v1::standing_query_service_client::StandingQueryServiceClient;
 use tierline_runtime::connections::{Budget, PoolSizes};
 use tierline_runtime::targets::Target;
-use tierline_testkit::eventually;
+use tierline_testkit::{eventually, program};
 use tonic::Code;
 
-use crate::installation::{Installation, account, binary, failed, root, succeeded};
+use crate::installation::{Installation, account, failed, root, succeeded};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 /// PostgreSQL's code for "permission denied".
@@ -422,7 +422,7 @@ fn a_key_is_made_once_and_signs_tokens() {
     let folder = tempfile::tempdir().unwrap();
     let jwks = folder.path().join("jwks.json");
     let command = |arguments: &[&str]| {
-        let mut command = std::process::Command::new(binary());
+        let mut command = std::process::Command::new(program());
         command
             .args(arguments)
             .env("TIERLINE_DATA_DIR", folder.path().join("data"));

@@ -75,7 +75,7 @@ impl Program {
 
     /// The same with settings of its own.
     pub fn start_with(environment: &[(&str, String)]) -> Self {
-        let binary = binary();
+        let binary = tierline_testkit::program();
         let folder = tempfile::Builder::new()
             .prefix("tierline-loop")
             .tempdir()
@@ -223,20 +223,4 @@ impl Program {
 fn open_to_others(folder: &Path) {
     use std::os::unix::fs::PermissionsExt;
     std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o711)).unwrap();
-}
-
-fn binary() -> PathBuf {
-    // target/debug/deps/loop-… -> target/debug/tierline
-    let test = std::env::current_exe().unwrap();
-    let built = test
-        .parent()
-        .and_then(Path::parent)
-        .unwrap()
-        .join("tierline");
-    assert!(
-        built.is_file(),
-        "{} is not built: cargo build -p tierline",
-        built.display()
-    );
-    built
 }
