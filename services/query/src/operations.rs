@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use sqlx::{Postgres, QueryBuilder, Row};
+use sqlx::{PgConnection, Postgres, QueryBuilder, Row};
 use tierline_bus::parked::{GivenUp, GivingUp, give_up, retry_key};
 use tierline_domain::rejection::Violations;
 use tierline_domain::{Kind, Rejection};
@@ -62,6 +62,10 @@ impl OperationsService for Query {
 
 impl Query {
     async fn status(&self) -> Result<pb::GetStatusResponse, Fault> {
+        // One snapshot: what a consumer wrote is either still without a number or counted behind,
+        // and whoever waits for both to be nothing is not told so in between.
+        let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY";
+        let mut snapshot = self.pool().begin_with(begin).await?;
         let row = sqlx::query(
             "SELECT s.position, (SELECT count(*) FROM outbox),
                 (SELECT (extract(epoch FROM clock_timestamp() - e.recorded_at) * 1000)::bigint
@@ -73,54 +77,20 @@ impl Query {
                 (extract(epoch FROM clock_timestamp()) * 1000000)::bigint
              FROM sequencer s WHERE s.id = 1",
         )
-        .fetch_one(self.pool())
+        .fetch_one(&mut *snapshot)
         .await?;
+        let consumers = consumers(&mut snapshot).await?;
+        snapshot.commit().await?;
         let micros: i64 = row.try_get(4)?;
         Ok(pb::GetStatusResponse {
             log_head: count(row.try_get(0)?),
             unsequenced_events: count(row.try_get(1)?),
             oldest_unsequenced_age_ms: count(row.try_get::<Option<i64>, _>(2)?.unwrap_or_default()),
-            consumers: self.consumers().await?,
+            consumers,
             server_version: env!("CARGO_PKG_VERSION").to_owned(),
             oldest_transaction_age_ms: count(row.try_get::<Option<i64>, _>(3)?.unwrap_or_default()),
             read_time: Timestamp::from_microsecond(micros).ok().and_then(instant),
         })
-    }
-
-    async fn consumers(&self) -> Result<Vec<pb::ConsumerStatus>, Fault> {
-        let rows = sqlx::query(
-            "SELECT c.consumer, c.version, c.partition, c.number, s.heads[c.partition + 1],
-                    l.owner::text,
-                    (SELECT count(*) FROM bus.parked p WHERE p.consumer = c.consumer
-                         AND p.version = c.version AND p.partition = c.partition)
-             FROM bus.checkpoints c CROSS JOIN sequencer s
-             LEFT JOIN bus.leases l ON l.consumer = c.consumer AND l.version = c.version
-                 AND l.partition = c.partition AND l.expires_at > clock_timestamp()
-             ORDER BY 1, 2, 3",
-        )
-        .fetch_all(self.pool())
-        .await?;
-        let mut consumers: BTreeMap<String, pb::ConsumerStatus> = BTreeMap::new();
-        for row in rows {
-            let name = full_name(row.try_get(0)?, row.try_get(1)?);
-            let partition: i16 = row.try_get(2)?;
-            let (checkpoint, head): (i64, i64) = (row.try_get(3)?, row.try_get(4)?);
-            let entry = consumers
-                .entry(name.clone())
-                .or_insert_with(|| pb::ConsumerStatus {
-                    consumer: name,
-                    ..Default::default()
-                });
-            entry.lag_events += count(head - checkpoint);
-            entry.parked_events += count(row.try_get(6)?);
-            entry.partitions.push(pb::PartitionStatus {
-                partition: u32::try_from(partition).unwrap_or_default(),
-                checkpoint: count(checkpoint),
-                head: count(head),
-                owner: row.try_get::<Option<String>, _>(5)?.unwrap_or_default(),
-            });
-        }
-        Ok(consumers.into_values().collect())
     }
 
     async fn parked(
@@ -245,6 +215,43 @@ impl Query {
             }
         }
     }
+}
+
+/// How far each consumer is.
+async fn consumers(database: &mut PgConnection) -> Result<Vec<pb::ConsumerStatus>, Fault> {
+    let rows = sqlx::query(
+        "SELECT c.consumer, c.version, c.partition, c.number, s.heads[c.partition + 1],
+                l.owner::text,
+                (SELECT count(*) FROM bus.parked p WHERE p.consumer = c.consumer
+                     AND p.version = c.version AND p.partition = c.partition)
+         FROM bus.checkpoints c CROSS JOIN sequencer s
+         LEFT JOIN bus.leases l ON l.consumer = c.consumer AND l.version = c.version
+             AND l.partition = c.partition AND l.expires_at > clock_timestamp()
+         ORDER BY 1, 2, 3",
+    )
+    .fetch_all(database)
+    .await?;
+    let mut consumers: BTreeMap<String, pb::ConsumerStatus> = BTreeMap::new();
+    for row in rows {
+        let name = full_name(row.try_get(0)?, row.try_get(1)?);
+        let partition: i16 = row.try_get(2)?;
+        let (checkpoint, head): (i64, i64) = (row.try_get(3)?, row.try_get(4)?);
+        let entry = consumers
+            .entry(name.clone())
+            .or_insert_with(|| pb::ConsumerStatus {
+                consumer: name,
+                ..Default::default()
+            });
+        entry.lag_events += count(head - checkpoint);
+        entry.parked_events += count(row.try_get(6)?);
+        entry.partitions.push(pb::PartitionStatus {
+            partition: u32::try_from(partition).unwrap_or_default(),
+            checkpoint: count(checkpoint),
+            head: count(head),
+            owner: row.try_get::<Option<String>, _>(5)?.unwrap_or_default(),
+        });
+    }
+    Ok(consumers.into_values().collect())
 }
 
 fn count(number: i64) -> u64 {

@@ -152,7 +152,9 @@ impl Query {
             &order.canonical(),
         ];
         let page = Page::new(request.page_size, &request.page_token, &binding)?;
-        self.wait_for(&request.consistency_token, org, &[Holds::Written(PARTNERS)])
+        // The table shows tiers, filters and counts by them.
+        let needed = [Holds::Evaluated(PARTNERS)];
+        self.wait_for(&request.consistency_token, org, &needed)
             .await?;
         let (rows, next_page_token) = selected.page(self.pool(), "t.state", &order, &page).await?;
         let mut partners = Vec::with_capacity(rows.len());
@@ -209,7 +211,7 @@ impl Query {
     ) -> Result<pb::PartnerView, Fault> {
         let partner = PartnerId::parse(request.partner_id)?;
         caller.check_partner(&partner)?;
-        let needed = [PARTNERS, STANDINGS, TIER_HISTORY].map(Holds::Written);
+        let needed = [PARTNERS, STANDINGS, TIER_HISTORY].map(Holds::Evaluated);
         self.wait_for(&request.consistency_token, &caller.org, &needed)
             .await?;
         let row: Option<Json<PartnerRow>> =

@@ -52,7 +52,8 @@ impl Query {
         let org = &caller.org;
         let binding = ["ListPrograms", org.as_str()];
         let page = Page::<String>::new(request.page_size, &request.page_token, &binding)?;
-        let needed = [Holds::Written(PROGRAMS), Holds::Written(STANDINGS)];
+        // The counts by tier are what the evaluator made of enrollments.
+        let needed = [Holds::Written(PROGRAMS), Holds::Evaluated(STANDINGS)];
         self.wait_for(&request.consistency_token, org, &needed)
             .await?;
         let mut keys: Vec<String> = sqlx::query_scalar(

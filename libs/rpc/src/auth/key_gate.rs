@@ -1,8 +1,9 @@
 //! Who comes with an API key: looked up in the keys of its org, which are kept for a moment.
 //!
 //! The keys of an org are one stream, and what is known of it is never older than [`STALE_AFTER`]:
-//! a revoked key is refused everywhere within that time, with no process telling any other. When
-//! the stream cannot be read, nobody gets in.
+//! a revoked key is refused everywhere within that time, with no process telling any other. Before
+//! a key is refused as unknown the stream is read anew, so that one made a moment ago in another
+//! process is good here. When the stream cannot be read, nobody gets in.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,7 +15,7 @@ use tierline_domain::access::{KeyState, Keyring};
 use tierline_domain::{ApiKeyId, OrgId, StreamId};
 use tierline_eventstore::{CommandError, EventStore};
 use tokio::sync::Semaphore;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use super::api_key::ShownKey;
 use crate::caller::Caller;
@@ -23,6 +24,9 @@ use crate::caller::Caller;
 pub const KEYRING: &str = "api-keys";
 /// How old the knowledge about the keys of an org may be.
 pub const STALE_AFTER: Duration = Duration::from_secs(5);
+/// Pause between two looks at the keys of an org because of texts that are not known; whoever comes
+/// with one meanwhile waits, and so guesses neither read often nor come in quick succession.
+const GUESS_PAUSE: Duration = Duration::from_millis(200);
 /// Longest wait for the keys of an org; together with the above less than ten seconds.
 const LOOK_UP: Duration = Duration::from_secs(4);
 /// Orgs whose keys are kept.
@@ -105,10 +109,21 @@ impl ApiKeys {
     /// # Errors
     /// Why it is refused.
     pub async fn identify(&self, text: &str) -> Result<Arc<Caller>, KeyRefusal> {
+        let came = Instant::now();
         let shown = ShownKey::parse(text).ok_or(KeyRefusal::Malformed)?;
-        let ring = self.ring(&shown.org).await?;
+        let fresh = |known: &Known| known.since.elapsed() < STALE_AFTER;
+        let ring = self.ring(&shown.org, fresh).await?;
         let now = Timestamp::now();
-        let caller = accept(&ring, &shown, now)?;
+        let caller = match accept(&ring, &shown, now) {
+            Err(KeyRefusal::Unknown | KeyRefusal::WrongSecret) => {
+                if let Some(known) = self.0.known.get(&shown.org) {
+                    sleep_until(known.since + GUESS_PAUSE).await;
+                }
+                let ring = self.ring(&shown.org, |known| known.since >= came).await?;
+                accept(&ring, &shown, now)?
+            }
+            verdict => verdict?,
+        };
         let mut uses = self.0.uses.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (shown.org, shown.id);
         if uses.len() < USES || uses.contains_key(&key) {
@@ -128,26 +143,27 @@ impl ApiKeys {
         self.0.known.remove(org);
     }
 
-    async fn ring(&self, org: &OrgId) -> Result<Arc<Keyring>, KeyRefusal> {
-        if let Some(known) = self.fresh(org) {
-            return Ok(known);
+    /// The keys of an org, read unless what is known of them will do.
+    async fn ring(
+        &self,
+        org: &OrgId,
+        will_do: impl Fn(&Known) -> bool,
+    ) -> Result<Arc<Keyring>, KeyRefusal> {
+        let known = || self.0.known.get(org).filter(&will_do);
+        if let Some(known) = known() {
+            return Ok(known.ring);
         }
         let look = async {
             let permit = self.0.looks.acquire().await;
             let _permit = permit.map_err(|_| KeyRefusal::Unavailable)?;
             // Somebody else may have looked while this call waited.
-            match self.fresh(org) {
-                Some(known) => Ok(known),
+            match known() {
+                Some(known) => Ok(known.ring),
                 None => self.look(org).await,
             }
         };
         let looked = timeout(LOOK_UP, look).await;
         looked.unwrap_or(Err(KeyRefusal::Unavailable))
-    }
-
-    fn fresh(&self, org: &OrgId) -> Option<Arc<Keyring>> {
-        let known = self.0.known.get(org)?;
-        (known.since.elapsed() < STALE_AFTER).then_some(known.ring)
     }
 
     async fn look(&self, org: &OrgId) -> Result<Arc<Keyring>, KeyRefusal> {
