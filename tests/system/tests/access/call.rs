@@ -117,7 +117,10 @@ async fn collect(
 }
 
 /// Sends bytes as they are, and reads answers by their descriptor.
-struct Bytes(MessageDescriptor);
+pub struct Bytes(
+    /// What is answered.
+    pub MessageDescriptor,
+);
 
 impl Codec for Bytes {
     type Encode = Vec<u8>;
@@ -134,7 +137,8 @@ impl Codec for Bytes {
     }
 }
 
-struct Plain;
+/// Writes bytes as they are.
+pub struct Plain;
 
 impl Encoder for Plain {
     type Item = Vec<u8>;
@@ -147,7 +151,8 @@ impl Encoder for Plain {
     }
 }
 
-struct Described(MessageDescriptor);
+/// Reads messages by their descriptor.
+pub struct Described(MessageDescriptor);
 
 impl Decoder for Described {
     type Item = DynamicMessage;
