@@ -7,6 +7,7 @@ mod call;
 mod examples;
 mod fuzz;
 mod keys;
+mod limits;
 mod matrix;
 mod node;
 mod partner_contacts;

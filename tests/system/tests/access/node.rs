@@ -114,6 +114,22 @@ impl Node {
         text
     }
 
+    /// Memory that the process holds, and the most that it has held, in MiB.
+    pub fn memory(&self) -> (u64, u64) {
+        let text = read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let size = |name: &str| -> u64 {
+            let line = text.lines().find_map(|line| line.strip_prefix(name));
+            let size = line.unwrap().trim().trim_end_matches(" kB");
+            size.parse::<u64>().unwrap() / 1024
+        };
+        (size("VmRSS:"), size("VmHWM:"))
+    }
+
+    /// Where its services are.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
     /// A new connection.
     pub async fn connect(&self) -> Channel {
         let endpoint = Channel::from_shared(format!("http://{}", self.address)).unwrap();
