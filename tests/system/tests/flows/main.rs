@@ -1,7 +1,12 @@
-//! What people do with Tierline, on the program that they run: each flow is written once and runs in
-//! one process, and in one process per target.
+//! What people do with Tierline, on the program that they run: each flow is written once and runs
+//! in one process, and in one process per target.
 
-#![allow(clippy::unwrap_used, missing_docs, reason = "helpers of tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    missing_docs,
+    reason = "helpers of tests"
+)]
 
 mod activities;
 mod applications;
