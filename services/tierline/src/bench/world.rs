@@ -55,7 +55,7 @@ impl World {
     pub async fn open(run: &Run<'_>) -> anyhow::Result<Self> {
         let database = run.server.database().await?;
         let pool = tierline_eventstore::connect(&database.url, 8).await?;
-        crate::node::migrate(&pool).await?;
+        crate::schema::migrate(&pool).await?;
         Ok(Self {
             database,
             runner: Runner::new(EventStore::open(pool.clone())),

@@ -27,7 +27,6 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::schema;
-pub use crate::schema::migrate;
 use pools::Pools;
 
 /// What a node is started with, beside its configuration.

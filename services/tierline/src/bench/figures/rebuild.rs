@@ -28,6 +28,10 @@ use crate::bench::world::{self, World};
 const EVENTS: u64 = 1_000_000;
 /// Partners that are changed in a second meanwhile.
 const RATE: u64 = 50;
+/// Pause between two looks for a change.
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
+/// How long a change may take to show before the measurement is given up.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// Connections of a rebuild, as of the command that does it.
 const REBUILD_CONNECTIONS: u32 = 4;
 /// What serves meanwhile: everything but the evaluator, whose decisions are in the log already.
@@ -114,21 +118,26 @@ async fn change(connection: Connection, partner: String, tag: String) -> anyhow:
         tags: vec![tag.clone()],
         ..TagPartnerRequest::default()
     };
-    let mut client = PartnerServiceClient::new(connection.clone());
-    let answer = client.tag_partner(request).await?.into_inner();
+    PartnerServiceClient::new(connection.clone())
+        .tag_partner(request)
+        .await?;
     let begin = Instant::now();
+    // Without a token, which would also wait for the evaluator.
     let request = ListPartnersRequest {
         filter: format!("partner_id = \"{partner}\""),
         page_size: 1,
-        consistency_token: answer.consistency_token,
         ..ListPartnersRequest::default()
     };
     let mut client = PartnerQueryServiceClient::new(connection);
-    let page = client.list_partners(request).await?.into_inner();
-    let lag = u64::try_from(begin.elapsed().as_micros())?;
-    let shown = page.partners.first().context("the partner is not shown")?;
-    ensure!(shown.tags.contains(&tag), "the table shows an old state");
-    Ok(lag)
+    loop {
+        let page = client.list_partners(request.clone()).await?.into_inner();
+        let shown = page.partners.first().context("the partner is not shown")?;
+        if shown.tags.contains(&tag) {
+            return Ok(u64::try_from(begin.elapsed().as_micros())?);
+        }
+        ensure!(begin.elapsed() < PATIENCE, "the table shows an old state");
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
 }
 
 fn report(run: &Run<'_>, lags: &[u64]) -> anyhow::Result<()> {
