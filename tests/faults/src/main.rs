@@ -49,6 +49,8 @@ struct Arguments {
 
 /// A row that takes longer is broken.
 const LONGEST: Duration = Duration::from_secs(15 * 60);
+/// And so is one round of those that were asked for.
+const LONGEST_ROUND: Duration = Duration::from_secs(20);
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
@@ -138,7 +140,8 @@ fn choose(arguments: &Arguments) -> anyhow::Result<Vec<&'static Row>> {
 async fn one(row: &Row, setting: &Setting) -> anyhow::Result<End> {
     let headline = format!("row {}: {} (seed {})", row.number, row.name, setting.seed);
     let mut report = Report::begin(&headline);
-    let outcome = tokio::time::timeout(LONGEST, (row.run)(setting, &mut report)).await;
+    let longest = LONGEST.max(LONGEST_ROUND * setting.rounds.unwrap_or_default());
+    let outcome = tokio::time::timeout(longest, (row.run)(setting, &mut report)).await;
     let outcome = outcome.unwrap_or_else(|_| Err(anyhow::anyhow!("the row does not end")));
     let seconds = report.elapsed().as_secs();
     match &outcome {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, bail, ensure};
 use async_nats::jetstream;
 use tierline_testkit::Nats;
 use tokio::time::Instant;
@@ -18,13 +18,13 @@ use crate::report::Report;
 use crate::sandbox::{Blueprint, Sandbox};
 use crate::wait;
 
-const ABSENT: &str = "there is no nats-server on the PATH and none is named by \
+pub(super) const ABSENT: &str = "there is no nats-server on the PATH and none is named by \
                       TIERLINE_TEST_NATS_SERVERS";
 /// Streams of the log.
-const STREAMS: u8 = 16;
+pub(super) const STREAMS: u8 = 16;
 
 /// The programs to test with.
-fn programs() -> Vec<PathBuf> {
+pub(super) fn programs() -> Vec<PathBuf> {
     let named = std::env::var_os(tierline_testkit::NATS_SERVERS).unwrap_or_default();
     let named = std::env::split_paths(&named).filter(|path| path.is_file());
     let mut programs: Vec<PathBuf> = named.collect();
@@ -33,7 +33,7 @@ fn programs() -> Vec<PathBuf> {
 }
 
 /// What a program says of its version, such as `2.9.10`.
-fn version(program: &Path) -> anyhow::Result<String> {
+pub(super) fn version(program: &Path) -> anyhow::Result<String> {
     let output = Command::new(program).arg("--version").output()?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let version = text.trim().rsplit('v').next().unwrap_or_default();
@@ -53,6 +53,9 @@ fn nats(sandbox: &mut Sandbox) -> anyhow::Result<&mut Nats> {
 
 /// A client that may do everything.
 async fn client(sandbox: &mut Sandbox) -> anyhow::Result<jetstream::Context> {
+    if let Some(cluster) = &sandbox.cluster {
+        return cluster.client(0).await;
+    }
     let url = nats(sandbox)?.url().to_owned();
     let parts = url.strip_prefix("nats://").and_then(|rest| {
         let (who, address) = rest.split_once('@')?;
@@ -64,34 +67,69 @@ async fn client(sandbox: &mut Sandbox) -> anyhow::Result<jetstream::Context> {
     Ok(jetstream::new(options.connect(address).await?))
 }
 
-/// Every event of the log is in the stream of its partition exactly once, in order: what was
-/// published last is what the log has last, and nothing was doubled.
-async fn streams_are_whole(sandbox: &mut Sandbox, report: &mut Report) -> anyhow::Result<()> {
+/// Every event of the log is in the stream of its partition exactly once, in order, and with the
+/// hash that the log has: nothing is missing, doubled or of another history.
+///
+/// # Errors
+/// The first that is not so.
+pub(super) async fn streams_are_whole(
+    sandbox: &mut Sandbox,
+    report: &mut Report,
+) -> anyhow::Result<()> {
     let mut connection = sandbox.postgres.connect().await?;
-    let heads: Vec<i64> = sqlx::query_scalar("SELECT heads FROM sequencer")
-        .fetch_one(&mut connection)
-        .await?;
     let context = client(sandbox).await?;
     let mut messages = 0;
     for partition in 0..STREAMS {
-        let stream = context.get_stream(name(partition)).await?;
-        let state = &stream.cached_info().state;
-        let head = u64::try_from(heads[usize::from(partition)])?;
-        ensure!(
-            state.messages == head,
-            "{} has {} messages and the log {head} events",
-            name(partition),
-            state.messages
-        );
-        messages += state.messages;
+        let logged: Vec<(i64, String, String)> = sqlx::query_as(
+            "SELECT partition_number, event_id::text, encode(leaf_hash, 'hex') FROM log
+             WHERE partition = $1 ORDER BY partition_number",
+        )
+        .bind(i16::from(partition))
+        .fetch_all(&mut connection)
+        .await?;
+        let carried = carried(&context, partition).await?;
+        if carried != logged {
+            let differs = carried
+                .iter()
+                .zip(&logged)
+                .find(|(left, right)| left != right);
+            bail!(
+                "{} has {} messages and the log {} events; the first that differs: {differs:?}",
+                name(partition),
+                carried.len(),
+                logged.len()
+            );
+        }
+        messages += carried.len();
     }
     report.checked(format!(
-        "{messages} messages, one for each number of each partition"
+        "{messages} messages in the streams, one for each number, each as the log has it"
     ));
     Ok(())
 }
 
-fn name(partition: u8) -> String {
+/// Number, event and hash of every message of a stream, in the order of the stream.
+async fn carried(
+    context: &jetstream::Context,
+    partition: u8,
+) -> anyhow::Result<Vec<(i64, String, String)>> {
+    let stream = context.get_stream(name(partition)).await?;
+    let state = stream.cached_info().state.clone();
+    let mut found = Vec::new();
+    for sequence in state.first_sequence..=state.last_sequence {
+        let message = stream.get_raw_message(sequence).await;
+        let message = message.with_context(|| format!("{} of {}", sequence, name(partition)))?;
+        let header = |name: &str| {
+            let value = message.headers.get(name);
+            value.map(ToString::to_string).unwrap_or_default()
+        };
+        let number = header("ce-sequence").parse().context("no number")?;
+        found.push((number, header("ce-id"), header("ce-leafhash")));
+    }
+    Ok(found)
+}
+
+pub(super) fn name(partition: u8) -> String {
     format!("tl-events-{partition:02}")
 }
 

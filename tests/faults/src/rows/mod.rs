@@ -3,6 +3,7 @@
 mod bus;
 mod client;
 mod clock;
+mod cluster;
 mod crash;
 mod crowded;
 mod disk;
@@ -149,6 +150,18 @@ pub const ROWS: &[Row] = &[
     ),
     row!(27, true, "NATS is away", bus::away),
     row!(28, true, "the store of NATS is wiped", bus::wiped),
+    row!(
+        29,
+        false,
+        "leaders of the streams change",
+        cluster::leader_change
+    ),
+    row!(
+        30,
+        false,
+        "NATS servers do not reach each other",
+        cluster::partition
+    ),
     row!(
         31,
         true,

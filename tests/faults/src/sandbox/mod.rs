@@ -1,6 +1,7 @@
 //! A sandbox: a PostgreSQL of its own, processes of the real program by target, and what the
 //! orgs in it need. Everything is on the loopback, everything ends with the value.
 
+pub mod cluster;
 pub mod ports;
 pub mod postgres;
 pub mod process;
@@ -21,6 +22,7 @@ use tonic::Request;
 use crate::driver::{Clients, connection};
 use crate::proxy::Proxy;
 use crate::wait;
+use cluster::Cluster;
 use postgres::{Options, Postgres};
 use process::{Plan, Process};
 
@@ -45,6 +47,8 @@ pub struct Blueprint {
     pub through_proxy: bool,
     /// The program of a NATS server, where events shall travel over one.
     pub nats: Option<PathBuf>,
+    /// The server is three of them that are one cluster.
+    pub in_cluster: bool,
     /// Folder of the data of the server, where that is not in the folder of the sandbox.
     pub data: Option<PathBuf>,
 }
@@ -65,6 +69,7 @@ impl Default for Blueprint {
             plans: plans.map(|(name, targets)| Plan::new(name, targets)).into(),
             through_proxy: false,
             nats: None,
+            in_cluster: false,
             data: None,
         }
     }
@@ -105,6 +110,13 @@ impl Blueprint {
         self
     }
 
+    /// With events on a cluster of three NATS servers of this program.
+    #[must_use]
+    pub fn with_cluster(mut self, program: &Path) -> Self {
+        self.in_cluster = true;
+        self.with_nats(program)
+    }
+
     /// With a proxy between the processes and the server.
     #[must_use]
     pub fn through_proxy(mut self) -> Self {
@@ -121,6 +133,8 @@ pub struct Sandbox {
     pub proxy: Option<Proxy>,
     /// The bus.
     pub nats: Option<Nats>,
+    /// The bus, where it is a cluster.
+    pub cluster: Option<Cluster>,
     /// The server.
     pub postgres: Postgres,
     /// The folder of everything that goes with the sandbox.
@@ -151,8 +165,12 @@ impl Sandbox {
             false => None,
         };
         let mut sandbox = Self::with(postgres, proxy, folder, logs)?;
-        if let Some(program) = &blueprint.nats {
-            sandbox.nats = Some(Nats::start_program(program).await);
+        match &blueprint.nats {
+            Some(program) if blueprint.in_cluster => {
+                sandbox.cluster = Some(Cluster::start(program, logs).await?);
+            }
+            Some(program) => sandbox.nats = Some(Nats::start_program(program).await),
+            None => {}
         }
         sandbox.start_all(blueprint.plans).await?;
         for org in ORGS {
@@ -186,6 +204,7 @@ impl Sandbox {
             processes: Vec::new(),
             proxy,
             nats: None,
+            cluster: None,
             postgres,
             folder,
             logs: logs.to_owned(),
@@ -217,10 +236,7 @@ impl Sandbox {
             Some(proxy) => self.postgres.url_through(proxy.port()),
             None => self.postgres.url(),
         };
-        if let Some(nats) = &self.nats {
-            let url = ("TIERLINE_NATS_URL".to_owned(), nats.url().to_owned());
-            plan.environment.push(url);
-        }
+        plan.environment.extend(self.bus());
         let variables = [
             ("TIERLINE_DATABASE_URL", url),
             ("TIERLINE_JWKS_FILE", self.jwks().display().to_string()),
@@ -237,6 +253,19 @@ impl Sandbox {
         self.processes
             .push(Process::new(plan, &self.binary, &self.logs)?);
         self.processes.last_mut().context("it was just added")
+    }
+
+    /// How processes find the bus.
+    fn bus(&self) -> Vec<(String, String)> {
+        let (url, replicas) = match (&self.nats, &self.cluster) {
+            (Some(nats), _) => (nats.url().to_owned(), 1),
+            (None, Some(cluster)) => (cluster.url(), cluster::NODES),
+            (None, None) => return Vec::new(),
+        };
+        vec![
+            ("TIERLINE_NATS_URL".to_owned(), url),
+            ("TIERLINE_NATS_REPLICAS".to_owned(), replicas.to_string()),
+        ]
     }
 
     /// The process of that name.
@@ -385,6 +414,7 @@ impl Sandbox {
                 format!("http://127.0.0.1:{}", self.port("query")),
             )
             .env("TIERLINE_TOKEN", self.token(org)?)
+            .envs(self.bus())
             .env_remove("TIERLINE_ORG")
             .env_remove("TIERLINE_CONFIG")
             .stdin(std::process::Stdio::null())

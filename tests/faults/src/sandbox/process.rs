@@ -124,6 +124,17 @@ impl Process {
         readyz(self.admin).await
     }
 
+    /// The lines of a metric, such as `tierline_relay_failures_total`, without those that are zero.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub async fn numbers(&self, metric: &str) -> anyhow::Result<String> {
+        let text = get(self.admin, "/metrics").await.context("no answer")?;
+        let lines = text.lines().filter_map(|line| line.strip_prefix(metric));
+        let counted: Vec<&str> = lines.filter(|line| !line.ends_with(" 0")).collect();
+        Ok(counted.join(", "))
+    }
+
     /// Its process id.
     ///
     /// # Errors
