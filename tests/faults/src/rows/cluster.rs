@@ -34,10 +34,9 @@ pub async fn leader_change(setting: &Setting, report: &mut Report) -> anyhow::Re
     for program in programs {
         let mut busy = busy(setting, &program, report).await?;
         let mut random = ChaCha8Rng::seed_from_u64(setting.seed);
-        for round in 1..=setting.rounds(1, 2) {
+        for _ in 0..setting.rounds(1, 2) {
             for change in [Change::Killed, Change::Frozen, Change::SteppedDown] {
                 let stream = name(random.random_range(0..STREAMS));
-                report.noted(format!("round {round}"));
                 change.happens(&mut busy, &stream, report).await?;
             }
         }

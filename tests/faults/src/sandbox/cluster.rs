@@ -113,18 +113,25 @@ impl Cluster {
 
     /// Waits until JetStream answers, which takes a majority and its leader.
     async fn usable(&self) -> anyhow::Result<()> {
+        let mut why = String::new();
         let answers = wait::until(START, "the cluster has a leader", async || {
             for number in 0..NODES {
-                let Ok(context) = self.client(number).await else {
-                    return false;
-                };
-                if context.query_account().await.is_err() {
+                if let Err(error) = self.answers(number).await {
+                    why = format!("{error:#}");
                     return false;
                 }
             }
             true
         });
-        answers.await.map_err(|error| error.context(self.tails()))?;
+        let answered = answers.await;
+        answered.map_err(|error| error.context(format!("{why}\n{}", self.tails())))?;
+        Ok(())
+    }
+
+    async fn answers(&self, number: usize) -> anyhow::Result<()> {
+        let context = self.client(number).await?;
+        let told: serde_json::Value = context.request("INFO", &serde_json::json!({})).await?;
+        ensure!(told["error"].is_null(), "{told}");
         Ok(())
     }
 
