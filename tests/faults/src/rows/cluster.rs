@@ -66,7 +66,8 @@ pub async fn partition(setting: &Setting, report: &mut Report) -> anyhow::Result
 
 async fn busy(setting: &Setting, program: &Path, report: &mut Report) -> anyhow::Result<Busy> {
     let blueprint = Blueprint::default().with_cluster(program);
-    let busy = Busy::start(blueprint, Load::default(), setting).await?;
+    let setting = setting.within(&version(program)?)?;
+    let busy = Busy::start(blueprint, Load::default(), &setting).await?;
     copied(&busy).await?;
     report.noted(format!(
         "a cluster of {NODES} nats-servers {}, {STREAMS} streams with {NODES} copies each",
@@ -107,7 +108,10 @@ async fn copied(busy: &Busy) -> anyhow::Result<Duration> {
 }
 
 /// Waits until the relay has published what is in the log now, and tells how long that took.
-async fn published(busy: &Busy) -> anyhow::Result<Duration> {
+///
+/// # Errors
+/// When it does not within a minute.
+pub(super) async fn published(busy: &Busy) -> anyhow::Result<Duration> {
     let mut connection = busy.sandbox.postgres.connect().await?;
     let heads: Vec<i64> = sqlx::query_scalar("SELECT heads FROM sequencer")
         .fetch_one(&mut connection)

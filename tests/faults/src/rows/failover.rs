@@ -8,7 +8,8 @@ use anyhow::{Context as _, ensure};
 use rustix::process::Signal;
 use tokio::time::Instant;
 
-use super::{Busy, End, Setting};
+use super::epoch::{self, Before};
+use super::{Busy, End, Setting, bus};
 use crate::checker::{self, Expect};
 use crate::driver::{Entry, Load, Outcome, burst, create, rename};
 use crate::report::Report;
@@ -80,83 +81,88 @@ async fn promote(busy: &mut Busy, other: Postgres) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Row 11: the primary dies while the standby has not got the last of it.
+/// Row 11: the primary dies while the standby has not got the last of it; first with the log
+/// alone, then with NATS, which has carried what is lost.
 pub async fn lost_tail(setting: &Setting, report: &mut Report) -> anyhow::Result<End> {
-    let blueprint = Blueprint::default().through_proxy();
-    let mut busy = Busy::start(blueprint, Load::default(), setting).await?;
-    let other = standby(&busy.sandbox, &setting.logs).await?;
-    rename_often(&busy, "before", 1).await?;
-    wait::until(FOLLOWS, "the standby has got that", async || {
-        caught_up(&busy.sandbox.postgres).await.unwrap_or_default()
-    })
-    .await?;
-    let receiver = other.pid_of("walreceiver")?;
-    signal(receiver, Signal::STOP)?;
-    rename_often(&busy, "lost", 3).await?;
-    busy.driver.answered(60, Duration::from_secs(20)).await?;
-    busy.sandbox.postgres.crash().await?;
-    signal(receiver, Signal::KILL)?;
-    // The standby takes the death of its receiver for a crash and recovers first.
-    wait::until(FOLLOWS, "the standby has recovered", async || {
-        other
-            .log_text()
-            .matches("database system is ready to accept read-only")
-            .count()
-            > 1
-    })
-    .await?;
-    report.injected("the primary is killed, and what its standby has not got is lost");
-    promote(&mut busy, other).await?;
-    report.injected("the standby is promoted and takes its place");
-    busy.back("the standby is promoted", report).await?;
-    rename_often(&busy, "after", 2).await?;
-    busy.driver.answered(90, Duration::from_secs(30)).await?;
-    let expect = Expect {
-        lost_tail: true,
-        refusals: true,
-        ..Expect::default()
-    };
-    busy.conclude(expect, report).await?;
+    for carrier in carriers(report) {
+        let setting = &setting.within(folder_of(carrier.as_deref()))?;
+        let blueprint = on_bus(Blueprint::default().through_proxy(), carrier.as_deref());
+        let mut busy = Busy::start(blueprint, Load::default(), setting).await?;
+        let other = standby(&busy.sandbox, &setting.logs).await?;
+        rename_often(&busy, "before", 1).await?;
+        if carrier.is_some() {
+            epoch::hold_consumers(&mut busy).await?;
+        }
+        wait::until(FOLLOWS, "the standby has got that", async || {
+            caught_up(&busy.sandbox.postgres).await.unwrap_or_default()
+        })
+        .await?;
+        let receiver = other.pid_of("walreceiver")?;
+        signal(receiver, Signal::STOP)?;
+        let before = write_what_is_lost(&busy, carrier.is_some()).await?;
+        busy.sandbox.postgres.crash().await?;
+        signal(receiver, Signal::KILL)?;
+        // The standby takes the death of its receiver for a crash and recovers first.
+        wait::until(FOLLOWS, "the standby has recovered", async || {
+            other
+                .log_text()
+                .matches("database system is ready to accept read-only")
+                .count()
+                > 1
+        })
+        .await?;
+        report.injected("the primary is killed, and what its standby has not got is lost");
+        promote(&mut busy, other).await?;
+        report.injected("the standby is promoted and takes its place");
+        goes_on(busy, before, report).await?;
+    }
     Ok(End::Passed)
 }
 
-/// Row 13: the database is restored to a point in time.
-pub async fn restore(setting: &Setting, report: &mut Report) -> anyhow::Result<End> {
-    let blueprint = Blueprint::default().through_proxy();
-    let archive = tempfile::Builder::new()
-        .prefix("tierline-archive-")
-        .tempdir()?;
-    let wal = archive.path().join("wal");
-    open(archive.path())?;
-    own_folder(&wal)?;
-    let command = format!("test ! -f {0}/%f && cp %p {0}/%f", wal.display());
-    let postgres = Options::default()
-        .set("archive_mode", "on")
-        .set("archive_command", &command);
-    let mut busy = Busy::start(blueprint.on(postgres), Load::default(), setting).await?;
-    let data = busy.sandbox.folder.path().join("restored");
-    busy.sandbox.postgres.copy_to(&data, false).await?;
+/// Without a bus, and with one where there is a program for it.
+fn carriers(report: &mut Report) -> Vec<Option<PathBuf>> {
+    let program = bus::programs().into_iter().next();
+    if program.is_none() {
+        report.noted(format!("with the log alone: {}", bus::ABSENT));
+    }
+    [None].into_iter().chain(program.map(Some)).collect()
+}
+
+fn folder_of(carrier: Option<&Path>) -> &'static str {
+    if carrier.is_some() { "nats" } else { "log" }
+}
+
+fn on_bus(blueprint: Blueprint, program: Option<&Path>) -> Blueprint {
+    match program {
+        Some(program) => blueprint.with_nats(program),
+        None => blueprint,
+    }
+}
+
+/// Commands that were answered and will be lost; with a bus, it has carried them.
+async fn write_what_is_lost(busy: &Busy, on_bus: bool) -> anyhow::Result<Option<Before>> {
+    rename_often(busy, "lost", 3).await?;
     busy.driver.answered(60, Duration::from_secs(20)).await?;
-    rename_often(&busy, "before", 1).await?;
-    let mut connection = busy.sandbox.postgres.connect().await?;
-    let point: String = sqlx::query_scalar("SELECT clock_timestamp()::text")
-        .fetch_one(&mut connection)
-        .await?;
-    rename_often(&busy, "lost", 3).await?;
-    busy.driver.answered(60, Duration::from_secs(20)).await?;
-    let last: String = sqlx::query_scalar("SELECT pg_walfile_name(pg_switch_wal())")
-        .fetch_one(&mut connection)
-        .await?;
-    let archived = wal.join(&last);
-    wait::until(FOLLOWS, "the log is archived", async || archived.exists()).await?;
-    busy.sandbox.postgres.crash().await?;
-    report.injected(format!("the database is lost and restored to {point}"));
-    let mut restored = restored_to(&data, &wal, &point, &setting.logs)?;
-    restored.start().await?;
-    promoted(&restored).await?;
-    take_over(&mut busy.sandbox, restored);
-    busy.back("the restored database takes its place", report)
-        .await?;
+    Ok(match on_bus {
+        true => Some(epoch::carried(busy).await?),
+        false => None,
+    })
+}
+
+/// Another database has taken the place of the one whose end was lost.
+async fn goes_on(
+    mut busy: Busy,
+    before: Option<Before>,
+    report: &mut Report,
+) -> anyhow::Result<()> {
+    match &before {
+        Some(before) => {
+            epoch::lost(&busy, before, report).await?;
+            epoch::everybody_stops(&mut busy, before, report).await?;
+            epoch::declare(&mut busy, report).await?;
+        }
+        None => busy.back("the other database is in place", report).await?,
+    }
     rename_often(&busy, "after", 2).await?;
     busy.driver.answered(90, Duration::from_secs(30)).await?;
     let expect = Expect {
@@ -164,7 +170,54 @@ pub async fn restore(setting: &Setting, report: &mut Report) -> anyhow::Result<E
         refusals: true,
         ..Expect::default()
     };
-    busy.conclude(expect, report).await?;
+    let mut sandbox = busy.conclude(expect, report).await?;
+    match before {
+        Some(_) => bus::streams_are_the_end_of_the_log(&mut sandbox, report).await,
+        None => Ok(()),
+    }
+}
+
+/// Row 13: the database is restored to a point in time; first with the log alone, then with NATS.
+pub async fn restore(setting: &Setting, report: &mut Report) -> anyhow::Result<End> {
+    for carrier in carriers(report) {
+        let setting = &setting.within(folder_of(carrier.as_deref()))?;
+        let archive = tempfile::Builder::new()
+            .prefix("tierline-archive-")
+            .tempdir()?;
+        let wal = archive.path().join("wal");
+        open(archive.path())?;
+        own_folder(&wal)?;
+        let command = format!("test ! -f {0}/%f && cp %p {0}/%f", wal.display());
+        let postgres = Options::default()
+            .set("archive_mode", "on")
+            .set("archive_command", &command);
+        let blueprint = on_bus(Blueprint::default().through_proxy(), carrier.as_deref());
+        let mut busy = Busy::start(blueprint.on(postgres), Load::default(), setting).await?;
+        let data = busy.sandbox.folder.path().join("restored");
+        busy.sandbox.postgres.copy_to(&data, false).await?;
+        busy.driver.answered(60, Duration::from_secs(20)).await?;
+        rename_often(&busy, "before", 1).await?;
+        if carrier.is_some() {
+            epoch::hold_consumers(&mut busy).await?;
+        }
+        let mut connection = busy.sandbox.postgres.connect().await?;
+        let point: String = sqlx::query_scalar("SELECT clock_timestamp()::text")
+            .fetch_one(&mut connection)
+            .await?;
+        let before = write_what_is_lost(&busy, carrier.is_some()).await?;
+        let last: String = sqlx::query_scalar("SELECT pg_walfile_name(pg_switch_wal())")
+            .fetch_one(&mut connection)
+            .await?;
+        let archived = wal.join(&last);
+        wait::until(FOLLOWS, "the log is archived", async || archived.exists()).await?;
+        busy.sandbox.postgres.crash().await?;
+        report.injected(format!("the database is lost and restored to {point}"));
+        let mut restored = restored_to(&data, &wal, &point, &setting.logs)?;
+        restored.start().await?;
+        promoted(&restored).await?;
+        take_over(&mut busy.sandbox, restored);
+        goes_on(busy, before, report).await?;
+    }
     Ok(End::Passed)
 }
 

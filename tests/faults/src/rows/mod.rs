@@ -7,6 +7,7 @@ mod cluster;
 mod crash;
 mod crowded;
 mod disk;
+mod epoch;
 mod failover;
 mod frozen;
 mod outage;
@@ -44,6 +45,19 @@ impl Setting {
     /// Rounds of a row that repeats a fault: as asked for, or few in the short form.
     pub fn rounds(&self, short: u32, long: u32) -> u32 {
         self.rounds.unwrap_or(if self.short { short } else { long })
+    }
+
+    /// The same with a folder of its own for the logs, for a row that starts several sandboxes.
+    ///
+    /// # Errors
+    /// When the folder cannot be made.
+    pub fn within(&self, name: &str) -> anyhow::Result<Self> {
+        let logs = self.logs.join(name);
+        std::fs::create_dir_all(&logs)?;
+        Ok(Self {
+            logs,
+            ..self.clone()
+        })
     }
 }
 
