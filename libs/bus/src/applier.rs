@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use sqlx::{Acquire, PgPool};
+use sqlx::pool::PoolConnection;
+use sqlx::{Acquire, PgPool, Postgres};
 use tierline_eventstore::{LogEvent, LogReader, ReadError};
 use tierline_telemetry::metrics::{self, FailureCause, Part};
 use tierline_telemetry::trace;
@@ -32,6 +33,8 @@ pub(crate) struct Applier<H> {
     pub(crate) hearsay: bool,
     /// The last event that was applied of each partition.
     pub(crate) newest: BTreeMap<u8, Sighting>,
+    /// The life of the database that everything in memory comes from.
+    pub(crate) life: u64,
 }
 
 /// One attempt at a batch.
@@ -67,6 +70,7 @@ impl From<sqlx::Error> for Failure {
 impl<H: Handler> Applier<H> {
     /// Takes a fresh look at the database.
     pub(crate) async fn begin(&mut self, held: &[(u8, i64)]) -> Result<Checkpoints, Failure> {
+        self.life = tierline_eventstore::generation();
         let mut connection = self.pool.acquire().await?;
         let checkpoints = Checkpoints::load(&mut connection, self.id, held).await?;
         drop(connection);
@@ -101,6 +105,18 @@ impl<H: Handler> Applier<H> {
             Part::Consumer
         });
         Failure::Final(ConsumerError::OtherHistory(self.id, mismatch))
+    }
+
+    /// A connection to the same life of the database as ever: what was read, remembered and
+    /// counted before a failover or a restore must not be written after it.
+    async fn connection(&self) -> Result<PoolConnection<Postgres>, Failure> {
+        let connection = self.pool.acquire().await?;
+        if tierline_eventstore::generation() != self.life {
+            return Err(Failure::Retry(
+                "the database is another life of itself".into(),
+            ));
+        }
+        Ok(connection)
     }
 
     /// What the handler keeps in memory of failed attempts is void.
@@ -232,7 +248,7 @@ impl<H: Handler> Applier<H> {
         }: Work<'_>,
     ) -> Result<(), Failure> {
         let deadline = Instant::now() + self.options.deadline;
-        let mut connection = self.pool.acquire().await?;
+        let mut connection = self.connection().await?;
         let work = async {
             let mut transaction = connection.begin().await?;
             if self.hearsay
@@ -277,7 +293,7 @@ impl<H: Handler> Applier<H> {
         if !self.handler.due() {
             return Ok(Step::Nothing);
         }
-        let mut connection = self.pool.acquire().await?;
+        let mut connection = self.connection().await?;
         let mut transaction = connection.begin().await?;
         let done = self
             .handler
@@ -336,7 +352,7 @@ impl<H: Handler> Applier<H> {
         events: &[LogEvent],
         numbers: &[(u8, i64)],
     ) -> Result<(), Failure> {
-        let mut connection = self.pool.acquire().await?;
+        let mut connection = self.connection().await?;
         let mut transaction = connection.begin().await?;
         if let Err(error) = self.handler.apply(&mut transaction, events).await {
             transaction.rollback().await?;

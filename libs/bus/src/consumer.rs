@@ -172,6 +172,7 @@ impl<H: Handler, F: Feed> Consumer<H, F> {
             parked: HashSet::new(),
             hearsay: false,
             newest: BTreeMap::new(),
+            life: 0,
         };
         Self { feed, applier }
     }

@@ -95,8 +95,8 @@ const KEPT_FOR: Duration = Duration::from_secs(2);
 const KNOWN_FOR: Duration = Duration::from_millis(500);
 
 /// The log as the feeds of one process share it: consumers that are equally far, which is the
-/// ordinary case, get their events from one read. What was read stays true, since the log is only
-/// ever appended to; but that there was nothing is never kept.
+/// ordinary case, get their events from one read. What was read stays true for a life of the
+/// database, since the log is only ever appended to; but that there was nothing is never kept.
 #[derive(Clone)]
 pub struct SharedLog {
     reader: LogReader,
@@ -117,6 +117,8 @@ struct Recent {
     after: Positions,
     limit: u32,
     since: Instant,
+    /// The life of the database in which it was begun.
+    life: u64,
     /// Empty while the first who asked is reading.
     events: Arc<OnceCell<Events>>,
 }
@@ -178,8 +180,9 @@ impl SharedLog {
 
     /// The place of a read, which others may have begun.
     fn cell(&self, after: &Positions, limit: u32) -> Arc<OnceCell<Events>> {
+        let life = tierline_eventstore::generation();
         self.kept(|recent| {
-            recent.retain(|one| one.since.elapsed() < KEPT_FOR);
+            recent.retain(|one| one.life == life && one.since.elapsed() < KEPT_FOR);
             let same = |one: &&Recent| one.limit == limit && one.after == *after;
             if let Some(found) = recent.iter().find(same) {
                 return Arc::clone(&found.events);
@@ -192,6 +195,7 @@ impl SharedLog {
                 after: after.clone(),
                 limit,
                 since: Instant::now(),
+                life,
                 events: Arc::clone(&events),
             });
             events

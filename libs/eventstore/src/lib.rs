@@ -40,6 +40,7 @@ pub use cqrs_es::persist::{EventUpcaster, SemanticVersionEventUpcaster};
 pub use epoch::{Epoch, VoidRange};
 pub use error::CommandError;
 pub use keys::{PARTITIONS, event_id, leaf_hash, partition_of, routing_hash, routing_key};
+pub use lineage::generation;
 pub use migrate::{Migration, MigrationError, Migrations};
 pub use pool::{DbError, connect, connect_relaxed};
 pub use reader::{LogEvent, LogReader, MAX_READ, Place, ReadError};

@@ -16,8 +16,10 @@ use sqlx::PgConnection;
 static LAST: Mutex<Option<String>> = Mutex::new(None);
 static GENERATION: AtomicU64 = AtomicU64::new(0);
 
-/// Grows whenever the process is connected to another life of its database.
-pub(crate) fn generation() -> u64 {
+/// Grows whenever the process is connected to another life of its database: after a failover or a
+/// restore, which may have taken events back. What was read before it has grown is not known to be
+/// in the log any more.
+pub fn generation() -> u64 {
     GENERATION.load(Ordering::SeqCst)
 }
 

@@ -171,30 +171,48 @@ impl JetStreamFeed {
         gaps
     }
 
-    /// Reads on from the log and counts why.
+    /// Reads on from the log and counts why. Where the bus has carried something up to the gap,
+    /// the last of that has to be in the log: what follows it would vouch for it otherwise, since
+    /// a batch is held against the log by its ends.
     async fn heal(
         &mut self,
         gaps: &Gaps,
         room: u32,
         events: &mut Vec<LogEvent>,
     ) -> Result<(), ReadError> {
+        let carried: BTreeMap<u8, LogEvent> = gaps
+            .keys()
+            .filter_map(|at| events.iter().rfind(|event| event.partition == *at))
+            .map(|event| (event.partition, event.clone()))
+            .collect();
         let positions: Positions = gaps
             .iter()
-            .map(|(at, (number, _))| (*at, *number))
+            .map(|(at, (number, _))| (*at, number - i64::from(carried.contains_key(at))))
             .collect();
         let found = self.log.read(&positions, room.min(HEAL)).await?;
         for (partition, (_, cause)) in gaps {
-            let count = found
-                .iter()
-                .filter(|event| event.partition == *partition)
-                .count();
-            if count > 0 {
+            let mut logged = found.iter().filter(|event| event.partition == *partition);
+            if let Some(last) = carried.get(partition)
+                && !logged.next().is_some_and(|event| is_same(event, last))
+            {
+                continue;
+            }
+            let before = events.len();
+            events.extend(logged.cloned());
+            if events.len() > before {
+                let count = events.len() - before;
                 metrics::backfilled(self.id.name, *cause, count as u64);
             }
         }
-        events.extend(found.iter().cloned());
         Ok(())
     }
+}
+
+/// One event under one number, with the same content.
+fn is_same(left: &LogEvent, right: &LogEvent) -> bool {
+    left.event_id == right.event_id
+        && left.leaf_hash == right.leaf_hash
+        && left.partition_number == right.partition_number
 }
 
 #[async_trait]

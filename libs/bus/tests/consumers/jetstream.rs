@@ -5,9 +5,9 @@ use std::time::Duration;
 use async_nats::jetstream::consumer::PullConsumer;
 use async_trait::async_trait;
 use sqlx::PgConnection;
-use tierline_bus::jetstream::stream_name;
+use tierline_bus::jetstream::{JetStreamLog, stream_name};
 use tierline_bus::{
-    Consumer, ConsumerError, ConsumerId, Handler, HandlerError, Options, RELAY, Sighting,
+    Consumer, ConsumerError, ConsumerId, Feed, Handler, HandlerError, Options, RELAY, Sighting,
     cloudevent,
 };
 use tierline_eventstore::{Epoch, LogEvent, LogReader, PARTITIONS};
@@ -373,6 +373,67 @@ async fn events_that_the_log_does_not_have_stop_the_relay_and_every_consumer() {
         task.await.unwrap().unwrap();
         relay.await.unwrap().unwrap();
         assert_eq!(log.applied("acme").await, ["n0", "n1"]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_lost_end_is_noticed_between_events_that_the_log_has() {
+    on_each_server(async |mut log| {
+        log.append("acme", "n0").await;
+        log.append("acme", "n1").await;
+        log.reached(RELAY).await;
+        let (stop_relay, relay) = log.bus.as_mut().unwrap().relay.take().unwrap();
+        stop_relay.cancel();
+        relay.await.unwrap().unwrap();
+        // Handed out before the end of the log was lost; the second one without its content, so
+        // that it is looked up in the log.
+        let common = all_events(&log).await;
+        let epoch = epoch(&log).await;
+        let client = log.bus.as_ref().unwrap().jetstream.client().clone();
+        let context = async_nats::jetstream::new(client);
+        for (number, event_type) in [(3, common[0].event_type.as_str()), (4, "test.v1.Happened")] {
+            let lost = LogEvent {
+                partition_number: number,
+                position: number,
+                event_id: Uuid::new_v4(),
+                event_type: event_type.to_owned(),
+                ..common[0].clone()
+            };
+            let (headers, body) = cloudevent::encode(&lost, epoch);
+            let sent = context.publish_with_headers(cloudevent::subject(&lost), headers, body);
+            sent.await.unwrap().await.unwrap();
+        }
+        // The log has grown again, to the same length.
+        log.append("acme", "n2").await;
+        log.append("acme", "n3").await;
+        let jetstream = log.bus.as_ref().unwrap().jetstream.clone();
+        let mut feed = JetStreamLog::new(jetstream, log.shared(), PROCESS).feed(ID);
+        let (partition, after) = (common[0].partition, vec![(common[0].partition, 0)]);
+        // Nothing fits into this one; from now on the stream is followed.
+        assert!(feed.read(&after, 0).await.unwrap().is_empty());
+        let stream = context.get_stream(stream_name(partition)).await.unwrap();
+        eventually(Duration::from_secs(20), "four messages", async || {
+            let consumer = stream.get_consumer(&ID.to_string()).await;
+            consumer.is_ok_and(|one: PullConsumer| one.cached_info().num_ack_pending == 4)
+        })
+        .await;
+        feed.wait(&after, Duration::from_secs(1)).await;
+        // Its last event is held against the log before it takes effect. An event of the log
+        // after a lost one would vouch for it.
+        let batch = feed.read(&after, 100).await.unwrap();
+        let numbers: Vec<i64> = batch.iter().map(|event| event.partition_number).collect();
+        assert_eq!(numbers, [1, 2, 3]);
+        drop(feed);
+
+        let (_stop, task) = log.start(Recorder::default(), false);
+        eventually(Duration::from_secs(60), "an end", async || {
+            task.is_finished() || log.applied("acme").await.len() >= 4
+        })
+        .await;
+        let applied = log.applied("acme").await;
+        let truth = ["n0", "n1", "n2", "n3"].map(str::to_owned);
+        assert!(truth.starts_with(&applied), "{applied:?}");
     })
     .await;
 }
