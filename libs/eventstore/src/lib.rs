@@ -13,6 +13,7 @@
 mod append;
 mod cache;
 mod codec;
+pub mod crowd;
 mod epoch;
 mod error;
 mod instant;

@@ -1,6 +1,7 @@
 //! Reading streams: the events after a known version, for many streams in one statement.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -10,9 +11,9 @@ use tierline_domain::StreamId;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
 
-use crate::DbError;
 use crate::codec::RawEvent;
 use crate::queue::{self, Work};
+use crate::{DbError, crowd};
 
 /// Loads that may wait.
 const CAPACITY: usize = 4_096;
@@ -80,6 +81,8 @@ pub(crate) async fn read_tails(
 
 struct Job {
     tail: Tail,
+    /// Set when there is a connection for it.
+    begun: Arc<AtomicBool>,
     reply: oneshot::Sender<Result<Vec<RawEvent>, DbError>>,
 }
 
@@ -107,15 +110,22 @@ impl Loader {
         deadline: Instant,
     ) -> Result<Vec<RawEvent>, DbError> {
         let (reply, answer) = oneshot::channel();
-        let wait = async {
-            if self.queue.send(Job { tail, reply }).await.is_err() {
-                return Err(DbError::Deadline);
-            }
-            answer.await.unwrap_or(Err(DbError::Deadline))
+        let begun = Arc::new(AtomicBool::new(false));
+        let job = Job {
+            tail,
+            begun: Arc::clone(&begun),
+            reply,
         };
-        timeout_at(deadline, wait)
-            .await
-            .unwrap_or(Err(DbError::Deadline))
+        match timeout_at(deadline, self.queue.send(job)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(_)) => return Err(DbError::Deadline),
+            Err(_) => return Err(DbError::Exhausted),
+        }
+        match timeout_at(deadline, answer).await {
+            Ok(answer) => answer.unwrap_or(Err(DbError::Deadline)),
+            Err(_) if begun.load(Ordering::Relaxed) => Err(DbError::Deadline),
+            Err(_) => Err(crowd::reason()),
+        }
     }
 }
 
@@ -165,6 +175,9 @@ impl Reader {
         slot: &mut Option<PoolConnection<Postgres>>,
     ) -> Result<Vec<Vec<RawEvent>>, DbError> {
         let connection = queue::ensure(&self.pool, deadline, slot).await?;
+        for job in jobs {
+            job.begun.store(true, Ordering::Relaxed);
+        }
         let tails: Vec<&Tail> = jobs.iter().map(|job| &job.tail).collect();
         timeout_at(deadline, read_tails(connection, &tails))
             .await

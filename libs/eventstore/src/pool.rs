@@ -5,10 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use sqlx::pool::PoolConnectionMetadata;
+use sqlx::pool::{PoolConnection, PoolConnectionMetadata};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{Connection as _, PgConnection, PgPool};
+use sqlx::{Connection as _, PgConnection, PgPool, Postgres};
 use tokio::time::{Instant, timeout, timeout_at};
+
+use crate::crowd;
 
 /// How long to wait for a free connection before giving up.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -81,6 +83,10 @@ pub enum DbError {
     /// The deadline passed; the connection was closed.
     #[error("the database did not answer in time")]
     Deadline,
+    /// The database would have answered: every connection of the pool, or every place in a
+    /// queue, was taken by other callers of this process.
+    #[error("this process has more to do than it has connections or places for")]
+    Exhausted,
     /// The database or the connection failed.
     #[error("the database failed")]
     Database(#[from] sqlx::Error),
@@ -89,15 +95,37 @@ pub enum DbError {
     Shared(#[source] Arc<DbError>),
 }
 
+impl DbError {
+    /// Whether it was a limit of this process that was reached.
+    pub fn is_exhausted(&self) -> bool {
+        match self {
+            Self::Exhausted => true,
+            Self::Database(sqlx::Error::PoolTimedOut) => crowd::is_ours(),
+            Self::Shared(error) => error.is_exhausted(),
+            Self::Deadline | Self::Database(_) => false,
+        }
+    }
+}
+
+/// A connection of the pool, or why there is none.
+pub(crate) async fn acquire(
+    pool: &PgPool,
+    deadline: Instant,
+) -> Result<PoolConnection<Postgres>, DbError> {
+    match timeout_at(deadline, pool.acquire()).await {
+        Ok(Ok(connection)) => Ok(connection),
+        Ok(Err(sqlx::Error::PoolTimedOut)) | Err(_) => Err(crowd::reason()),
+        Ok(Err(error)) => Err(DbError::Database(error)),
+    }
+}
+
 /// Runs `work` on a connection of the pool. When the deadline passes the connection is closed
 /// rather than handed back: what the server still does on it must not reach anybody else.
 pub(crate) async fn bounded<T, F>(pool: &PgPool, deadline: Instant, work: F) -> Result<T, DbError>
 where
     F: for<'c> FnOnce(&'c mut PgConnection) -> BoxFuture<'c, Result<T, sqlx::Error>>,
 {
-    let mut connection = timeout_at(deadline, pool.acquire())
-        .await
-        .map_err(|_| DbError::Deadline)??;
+    let mut connection = acquire(pool, deadline).await?;
     let outcome = timeout_at(deadline, work(&mut connection)).await;
     match outcome {
         Ok(Ok(value)) => Ok(value),

@@ -14,7 +14,7 @@ use futures::future::BoxFuture;
 use sqlx::pool::PoolConnection;
 use sqlx::{PgPool, Postgres};
 use tokio::sync::{Mutex, mpsc};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout};
 
 /// After this time a batch no longer keeps the next worker from the queue.
 const SLOW: Duration = Duration::from_millis(25);
@@ -110,9 +110,7 @@ pub(crate) async fn ensure<'a>(
     slot: &'a mut Option<PoolConnection<Postgres>>,
 ) -> Result<&'a mut PoolConnection<Postgres>, crate::DbError> {
     if slot.is_none() {
-        let connection = timeout_at(deadline, pool.acquire())
-            .await
-            .map_err(|_| crate::DbError::Deadline)??;
+        let connection = crate::pool::acquire(pool, deadline).await?;
         return Ok(slot.insert(connection));
     }
     slot.as_mut().ok_or(crate::DbError::Deadline)

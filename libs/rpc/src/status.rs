@@ -23,6 +23,8 @@ pub const DOMAIN: &str = "tierline";
 pub const UNKNOWN_OUTCOME: &str = "UNKNOWN_OUTCOME";
 /// Reason when a dependency is down.
 pub const UNAVAILABLE: &str = "UNAVAILABLE";
+/// Reason when this process has more to do than it has database connections or places for.
+pub const OVERLOADED: &str = "OVERLOADED";
 /// Reason when a read model did not catch up with a consistency token in time.
 pub const READ_MODEL_BEHIND: &str = "READ_MODEL_BEHIND";
 /// Reason of a bug.
@@ -95,6 +97,7 @@ pub fn from_command_error(error: &CommandError) -> Status {
         CommandError::UnknownOutcome { request_id } => {
             unknown_outcome(request_id.as_deref().unwrap_or_default())
         }
+        CommandError::Unavailable(Some(cause)) if cause.is_exhausted() => overloaded(),
         CommandError::Unavailable(cause) => {
             tracing::warn!(
                 cause = chain_of(cause.as_ref()),
@@ -132,6 +135,17 @@ pub fn unavailable(reason: &str, message: &str) -> Status {
     let mut details = ErrorDetails::with_error_info(reason, DOMAIN, HashMap::new());
     details.set_retry_info(Some(RETRY_DELAY));
     Status::with_error_details(Code::Unavailable, message, details)
+}
+
+/// This process has more to do than it has database connections or places for; nothing happened,
+/// and the call may be repeated.
+pub fn overloaded() -> Status {
+    tracing::warn!("a call was refused because every connection or place was taken");
+    let mut details = ErrorDetails::with_error_info(OVERLOADED, DOMAIN, HashMap::new());
+    details.set_retry_info(Some(RETRY_DELAY));
+    let message = "the server has more to do than it has database connections for; try again in a \
+                   moment";
+    Status::with_error_details(Code::ResourceExhausted, message, details)
 }
 
 /// The read model did not reach the consistency token in time.
@@ -365,6 +379,8 @@ fn chain_of<E: Error + ?Sized>(error: Option<&E>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use tierline_eventstore::DbError;
+
     use super::*;
 
     fn rejection(kind: Kind) -> Rejection {
@@ -453,6 +469,7 @@ mod tests {
             exhausted,
             read_model_behind(),
             unavailable(UNAVAILABLE, "down"),
+            overloaded(),
         ] {
             assert_eq!(
                 status.get_details_retry_info().unwrap().retry_delay,
@@ -460,6 +477,20 @@ mod tests {
             );
         }
         assert_eq!(reason_of(&read_model_behind()).unwrap(), READ_MODEL_BEHIND);
+    }
+
+    #[test]
+    fn a_limit_of_ours_is_told_apart_from_a_database_that_is_away() {
+        let told = |cause| from_command_error(&CommandError::Unavailable(cause));
+        let ours = DbError::Shared(std::sync::Arc::new(DbError::Exhausted));
+        for cause in [DbError::Exhausted, ours] {
+            let status = told(Some(cause));
+            assert_eq!(status.code(), Code::ResourceExhausted);
+            assert_eq!(reason_of(&status).unwrap(), OVERLOADED);
+        }
+        for cause in [None, Some(DbError::Deadline)] {
+            assert_eq!(told(cause).code(), Code::Unavailable);
+        }
     }
 
     #[test]

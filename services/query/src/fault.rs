@@ -1,7 +1,7 @@
 //! What goes wrong while reading, as one type that becomes a status.
 
 use tierline_domain::Rejection;
-use tierline_eventstore::{DbError, ReadError};
+use tierline_eventstore::{DbError, ReadError, crowd};
 use tierline_rpc::{from_rejection, internal, status};
 use tonic::Status;
 
@@ -50,6 +50,8 @@ impl From<Fault> for Status {
         match fault {
             Fault::Refused(rejection) => from_rejection(&rejection),
             Fault::Status(status) => status,
+            Fault::Database(sqlx::Error::PoolTimedOut) if crowd::is_ours() => status::overloaded(),
+            Fault::Log(ReadError::Database(error)) if error.is_exhausted() => status::overloaded(),
             Fault::Database(error) if is_passing(&error) => unavailable(&error),
             Fault::Log(error @ ReadError::Database(_)) => unavailable(&error),
             Fault::Database(error) => internal(&error),

@@ -58,6 +58,7 @@ pub fn build() {
 /// Looks at a pool now and then, as long as it is open.
 pub fn pool(name: &'static str, max: u32, pool: &PgPool) {
     let pool = pool.clone();
+    tokio::spawn(tierline_eventstore::crowd::watch(pool.clone()));
     tokio::spawn(async move {
         loop {
             let (open, idle) = (pool.size(), pool.num_idle());

@@ -14,8 +14,8 @@ use tokio::time::{Instant, timeout_at};
 use super::batch::{Progress, append_on};
 use super::failure::{AppendFailure, counted};
 use super::item::AppendItem;
-use crate::lineage;
 use crate::queue::{self, Work};
+use crate::{DbError, crowd, lineage};
 
 /// Appends that may wait.
 const CAPACITY: usize = 4_096;
@@ -79,14 +79,15 @@ impl Appender {
         };
         match timeout_at(deadline, self.queue.send(job)).await {
             Ok(Ok(())) => {}
-            _ => return Err(AppendFailure::Unavailable(None)),
+            Ok(Err(_)) => return Err(AppendFailure::Unavailable(None)),
+            Err(_) => return Err(AppendFailure::Unavailable(Some(DbError::Exhausted))),
         }
         match timeout_at(deadline, answer).await {
             Ok(Ok(outcome)) => outcome,
             // The writer is gone, which only a panic in it could do.
             Ok(Err(_)) => Err(AppendFailure::Unknown),
             Err(_) if claimed.swap(true, Ordering::SeqCst) => Err(AppendFailure::Unknown),
-            Err(_) => Err(AppendFailure::Unavailable(None)),
+            Err(_) => Err(AppendFailure::Unavailable(Some(crowd::reason()))),
         }
     }
 
@@ -127,7 +128,7 @@ impl Writer {
             }
             Err(error) => {
                 tracing::warn!(%error, "no connection for an append: {error}");
-                return items.iter().map(none).collect();
+                return none_for(items.len(), error);
             }
         };
         if !usable.unwrap_or(false)
@@ -141,6 +142,14 @@ impl Writer {
     }
 }
 
+/// Nothing was sent, for want of a connection.
+fn none_for(count: usize, error: DbError) -> Vec<Outcome> {
+    let error = Arc::new(error);
+    let shared = || DbError::Shared(Arc::clone(&error));
+    let none = || Err(AppendFailure::Unavailable(Some(shared())));
+    (0..count).map(|_| none()).collect()
+}
+
 impl Work<Job> for Writer {
     fn run<'a>(
         &'a self,
@@ -148,14 +157,25 @@ impl Work<Job> for Writer {
         slot: &'a mut Option<PoolConnection<Postgres>>,
     ) -> BoxFuture<'a, ()> {
         Box::pin(async move {
+            let deadline = Instant::now() + self.commit_timeout;
+            // Callers may give up as long as there is no connection: nothing can have been sent.
+            let connected = queue::ensure(&self.pool, deadline, slot).await.map(|_| ());
             let live = |job: &Job| !job.claimed.swap(true, Ordering::SeqCst);
             let jobs: Vec<Job> = batch.into_iter().filter(live).collect();
             if jobs.is_empty() {
                 return;
             }
             let items: Vec<&AppendItem> = jobs.iter().map(|job| &job.item).collect();
-            let deadline = Instant::now() + self.commit_timeout;
-            let outcomes = self.write(&items, deadline, slot).await;
+            let outcomes = match connected {
+                Ok(()) => {
+                    let deadline = Instant::now() + self.commit_timeout;
+                    self.write(&items, deadline, slot).await
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "no connection for an append: {error}");
+                    none_for(items.len(), error)
+                }
+            };
             let events = items.iter().map(|item| item.rows.len()).sum();
             metrics::group_committed(items.len(), events);
             for (job, outcome) in jobs.into_iter().zip(outcomes) {

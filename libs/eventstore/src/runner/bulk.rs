@@ -382,9 +382,13 @@ where
                     self.answers[index] = Some(Ok(committed));
                 }
             }
-            Err(AppendFailure::Unavailable(_)) => {
+            Err(AppendFailure::Unavailable(error)) => {
+                let error = error.map(Arc::new);
                 for index in members() {
-                    self.answers[index] = Some(Err(CommandError::Unavailable(None)));
+                    let shared = error
+                        .as_ref()
+                        .map(|error| DbError::Shared(Arc::clone(error)));
+                    self.answers[index] = Some(Err(CommandError::Unavailable(shared)));
                 }
             }
             Err(AppendFailure::Unknown) => {

@@ -6,6 +6,7 @@
 mod account;
 mod append;
 mod bulk;
+mod crowd;
 mod immutable;
 mod library;
 mod pool;

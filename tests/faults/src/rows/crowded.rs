@@ -5,6 +5,7 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 use sqlx::{Connection as _, PgConnection};
 use tokio::time::Instant;
+use tonic_types::StatusExt as _;
 
 use super::frozen::status;
 use super::{Busy, End, Setting};
@@ -38,6 +39,9 @@ pub async fn connections(setting: &Setting, report: &mut Report) -> anyhow::Resu
         "40 callers share pools of 2 and get 200 answers in {:.1} s",
         took.as_secs_f64()
     ));
+    used_up(&busy, report).await?;
+    busy.back("the pools are free again", report).await?;
+    let before = busy.driver.history().count(UNAVAILABLE);
     let mut strangers = fill(&busy.sandbox).await?;
     // Ours are ended, so that everybody needs a new one at a moment when there is none.
     let ended: Option<i64> = match strangers.first_mut() {
@@ -57,17 +61,13 @@ pub async fn connections(setting: &Setting, report: &mut Report) -> anyhow::Resu
         ended.unwrap_or_default()
     ));
     wait::last(Duration::from_secs(if setting.short { 5 } else { 20 })).await;
-    let history = busy.driver.history();
-    let (exhausted, unavailable) = (
-        history.count("ResourceExhausted (RESOURCE_EXHAUSTED)"),
-        history.count("Unavailable (UNAVAILABLE)"),
-    );
+    let unavailable = busy.driver.history().count(UNAVAILABLE) - before;
     ensure!(
-        exhausted + unavailable > 0,
-        "no command was told why it was not carried out"
+        unavailable > 0,
+        "no command was told that the server takes no connections"
     );
     report.checked(format!(
-        "commands were told UNAVAILABLE {unavailable} times, RESOURCE_EXHAUSTED {exhausted} times"
+        "the limit is the server's: {unavailable} commands were told UNAVAILABLE"
     ));
     for stranger in strangers {
         stranger.close().await?;
@@ -75,6 +75,52 @@ pub async fn connections(setting: &Setting, report: &mut Report) -> anyhow::Resu
     busy.back("the strangers have left", report).await?;
     busy.conclude(Expect::default(), report).await?;
     Ok(End::Passed)
+}
+
+/// What a caller is told where the limit is the server's, and where it is ours.
+const UNAVAILABLE: &str = "Unavailable (UNAVAILABLE)";
+const OVERLOADED: &str = "ResourceExhausted (OVERLOADED)";
+
+/// The two connections of the pools wait for a lock, and the server has room for more.
+async fn used_up(busy: &Busy, report: &mut Report) -> anyhow::Result<()> {
+    let mut connection = busy.sandbox.postgres.connect().await?;
+    let mut transaction = connection.begin().await?;
+    sqlx::raw_sql("LOCK TABLE events IN ACCESS EXCLUSIVE MODE")
+        .execute(&mut *transaction)
+        .await?;
+    report.injected("both connections of each pool wait for a lock, with 40 callers behind them");
+    let history = busy.driver.history();
+    let patience = Duration::from_secs(40);
+    let told = async || history.count(OVERLOADED) > 0;
+    wait::until(patience, "a command is told that we have no room", told).await?;
+    let calls = (0..12).map(|number| {
+        let clients = busy.sandbox.clients("alpha");
+        clients.map(|clients| (clients, create(&format!("late-{number}"))))
+    });
+    let answers = burst(calls.collect::<anyhow::Result<_>>()?).await;
+    let exhausted: Vec<&tonic::Status> = answers
+        .iter()
+        .filter_map(|entry| match &entry.outcome {
+            Outcome::Refused(status) if status.code() == tonic::Code::ResourceExhausted => {
+                Some(status)
+            }
+            _ => None,
+        })
+        .collect();
+    ensure!(!exhausted.is_empty(), "nobody was told: {answers:?}");
+    for status in &exhausted {
+        let delay = status.get_details_retry_info();
+        ensure!(delay.is_some(), "{status:?} does not say when to try again");
+    }
+    busy.sandbox.postgres.connect().await?;
+    transaction.rollback().await?;
+    report.checked(format!(
+        "the limit is ours: {} commands were told RESOURCE_EXHAUSTED; {} of 12 more were, each \
+         with the time after which to try again",
+        history.count(OVERLOADED),
+        exhausted.len()
+    ));
+    Ok(())
 }
 
 /// Opens connections until the server refuses.
