@@ -6,6 +6,7 @@
 pub mod config;
 pub mod connections;
 pub mod data_dir;
+pub mod disk;
 pub mod health;
 pub mod keys;
 pub mod nats;

@@ -317,7 +317,9 @@ async fn content(sandbox: &Sandbox, report: &mut Report) -> anyhow::Result<()> {
         }
     }
     pool.close().await;
-    report.checked(format!("{read} events have the content that was hashed"));
+    report.checked(format!(
+        "the leaf hashes of all {read} events were computed anew and agree"
+    ));
     Ok(())
 }
 

@@ -58,7 +58,7 @@ const fn key(name: &'static str, default: Option<&'static str>, meaning: &'stati
 }
 
 /// All keys, in the order in which they are printed.
-pub const KEYS: [Key; 23] = [
+pub const KEYS: [Key; 25] = [
     Key {
         absent: "/var/lib/tierline for root, else ~/.local/share/tierline",
         ..key(
@@ -149,6 +149,21 @@ pub const KEYS: [Key; 23] = [
         "consumer_connections",
         Some("4"),
         "Database connections of each consumer of the log.",
+    ),
+    Key {
+        absent: "`tierline up` watches its data folder where it runs PostgreSQL itself; `tierline \
+                 serve` watches none",
+        ..key(
+            "disk_folders",
+            None,
+            "Folders of this machine, with commas, such as that of the write-ahead log: the \
+             process is not ready while a disk below them is nearly full.",
+        )
+    },
+    key(
+        "disk_reserve_megabytes",
+        Some("256"),
+        "Room that the disks of disk_folders have to keep.",
     ),
     Key {
         absent: "`tierline up` makes a key of its own; `tierline serve` needs the file",

@@ -89,6 +89,10 @@ pub struct Config {
     pub postgres_bin: Option<PathBuf>,
     /// Sizes of the connection pools.
     pub pools: PoolSizes,
+    /// Folders whose disks must keep some room, where somebody said which.
+    pub disk_folders: Option<Vec<PathBuf>>,
+    /// Bytes that have to be free on each of them.
+    pub disk_reserve: u64,
     /// Accepted keys of tokens, unless the local one is meant.
     pub jwks_file: Option<PathBuf>,
     /// Accepted issuer of tokens.
@@ -208,6 +212,7 @@ impl Reader {
         let database_url = self.parse_if_set("database_url", database_url);
         let nats_url = self.parse_if_set("nats_url", nats_url);
         let nats_replicas = self.parse("nats_replicas", |text| number(text, 1, 5));
+        let reserve = self.parse("disk_reserve_megabytes", |text| number(text, 1, 1_000_000));
         let migrate_on_start = self.parse("migrate_on_start", boolean);
         let shown = KEYS
             .iter()
@@ -229,6 +234,8 @@ impl Reader {
                 queries: queries?,
                 consumers: consumers?,
             },
+            disk_folders: self.parse_if_set("disk_folders", folders),
+            disk_reserve: u64::from(reserve?) << 20,
             jwks_file: self.parse_if_set("jwks_file", path),
             jwt_issuer: self.parse("jwt_issuer", not_empty)?,
             jwt_audience: self.parse("jwt_audience", not_empty)?,
@@ -384,6 +391,16 @@ fn database_url(text: &str) -> Result<Secret, String> {
         return Ok(Secret(text.to_owned()));
     }
     Err("must begin with postgres:// or postgresql://".to_owned())
+}
+
+fn folders(text: &str) -> Result<Vec<PathBuf>, String> {
+    let found: Result<Vec<PathBuf>, String> = text.split(',').map(|one| path(one.trim())).collect();
+    match found {
+        Ok(folders) if folders.len() <= 8 && folders.iter().all(|one| one.is_absolute()) => {
+            Ok(folders)
+        }
+        _ => Err("write at most 8 absolute paths, with commas".to_owned()),
+    }
 }
 
 fn nats_url(text: &str) -> Result<Secret, String> {

@@ -25,7 +25,7 @@ pub use log::{
 pub use outcomes::{
     AppendOutcome, BackfillCause, CommandOutcome, FailureCause, LeaseChange, Part, RelayFailure,
 };
-pub use process::{PoolUse, build, pool_use, sample_process};
+pub use process::{PoolUse, build, disk_free, disk_reserve, pool_use, sample_process};
 pub use store::{append_finished, auth_refused, command_finished, group_committed, grpc_answered};
 
 /// Bounds of every duration histogram, in seconds.
@@ -152,6 +152,8 @@ mod tests {
             idle: 1,
             wait: Duration::ZERO,
         });
+        disk_free("/var/lib/postgresql", 1 << 30);
+        disk_reserve(256 << 20);
         build("1.2.3", "abc");
         std::thread::sleep(Duration::from_millis(5));
         let known: Vec<String> = names::ALL.iter().flat_map(names::Metric::series).collect();

@@ -64,13 +64,15 @@ pub fn in_prometheus(name: &str) -> String {
     name.replace('.', "_")
 }
 
-/// Names of labels. Values are fixed words or numbers of partitions, never what a caller sent.
+/// Names of labels. Values are fixed words, numbers of partitions or what an operator has
+/// configured, never what a caller sent.
 pub(super) mod label {
     pub(crate) const AGGREGATE: &str = "aggregate";
     pub(crate) const CAUSE: &str = "cause";
     pub(crate) const CHANGE: &str = "change";
     pub(crate) const COMMIT: &str = "commit";
     pub(crate) const CONSUMER: &str = "consumer";
+    pub(crate) const FOLDER: &str = "folder";
     pub(crate) const OUTCOME: &str = "outcome";
     pub(crate) const PART: &str = "part";
     pub(crate) const PARTITION: &str = "partition";
@@ -185,6 +187,10 @@ table! {
         "resident memory of the process";
     FILES: Gauge "process.unix.file_descriptor.count" []
         "file descriptors that the process has open";
+    DISK_FREE: Gauge "tierline.disk.free.bytes" [FOLDER]
+        "room on a disk that the process was told to watch";
+    DISK_RESERVE: Gauge "tierline.disk.reserve.bytes" []
+        "room below which the process is not ready";
     UPTIME: Gauge "process.uptime.seconds" []
         "time since the process began to serve";
 }

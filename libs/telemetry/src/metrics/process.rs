@@ -41,6 +41,16 @@ pub fn pool_use(now: PoolUse) {
     gauge!(names::POOL_WAIT, label::POOL => now.name).set(now.wait.as_secs_f64());
 }
 
+/// Room on the disk below a folder of the configuration.
+pub fn disk_free(folder: &str, bytes: u64) {
+    gauge!(names::DISK_FREE, label::FOLDER => folder.to_owned()).set(to_f64(bytes));
+}
+
+/// Room below which the process is not ready.
+pub fn disk_reserve(bytes: u64) {
+    gauge!(names::DISK_RESERVE).set(to_f64(bytes));
+}
+
 /// Time since this was called first.
 fn age() -> Duration {
     static BEGIN: OnceLock<Instant> = OnceLock::new();

@@ -115,6 +115,7 @@ impl Running {
             targets: config.target.clone(),
             auth: access.issuer.settings(),
             nats,
+            disks: None,
             alone: true,
         };
         let node = Node::start(&config, options).await?;

@@ -1,11 +1,13 @@
 //! `tierline serve`
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
 use tierline_bus::jetstream::NatsSettings;
 use tierline_rpc::auth::{AuthSettings, DEFAULT_MAX_LIFETIME};
 use tierline_runtime::config::Config;
+use tierline_runtime::disk::Disks;
 use tierline_runtime::shutdown::{Ended, Shutdown};
 
 use crate::config_flags::ConfigFlags;
@@ -35,6 +37,7 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
         targets: config.target.clone(),
         auth,
         nats: nats(&config),
+        disks: disks(&config, None),
         alone: false,
     };
     let node = Node::start(&config, options).await?;
@@ -50,6 +53,16 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
+    })
+}
+
+/// Disks that must keep some room: as configured, else that of `own`.
+pub fn disks(config: &Config, own: Option<PathBuf>) -> Option<Disks> {
+    let folders = config.disk_folders.clone();
+    let folders = folders.or_else(|| own.map(|own| vec![own]))?;
+    Some(Disks {
+        folders,
+        reserve: config.disk_reserve,
     })
 }
 

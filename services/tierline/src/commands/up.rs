@@ -125,11 +125,14 @@ async fn run_node(
         (None, Some(postgres)) => postgres.url(),
         (None, None) => anyhow::bail!("there is no database"),
     };
+    // The disk of a PostgreSQL of one's own is that of the data folder.
+    let own = postgres.is_some().then(|| config.data_dir.clone());
     let issuer = local_keys::issuer(data, &config.jwt_issuer, &config.jwt_audience)?;
     local_keys::write_tokens(data, &issuer)?;
     let options = NodeOptions {
         database_url,
         targets: Targets::all(),
+        disks: super::serve::disks(config, own),
         auth: issuer.settings(),
         nats: match nats {
             Some(server) => Some(NatsSettings {

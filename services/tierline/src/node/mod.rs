@@ -18,6 +18,7 @@ use tierline_eventstore::{EventStore, StoreOptions};
 use tierline_rpc::auth::AuthSettings;
 use tierline_runtime::config::Config;
 use tierline_runtime::connections::{Budget, Purpose};
+use tierline_runtime::disk::Disks;
 use tierline_runtime::health::{self, Readiness};
 use tierline_runtime::ports;
 use tierline_runtime::shutdown::{Ended, Shutdown, Steps};
@@ -39,6 +40,8 @@ pub struct NodeOptions {
     pub auth: AuthSettings,
     /// The NATS servers that carry the log; without, consumers read the log itself.
     pub nats: Option<NatsSettings>,
+    /// Disks that must keep some room for the process to be ready.
+    pub disks: Option<Disks>,
     /// This process is the only one on its database, and may take over at once what an earlier
     /// one left.
     pub alone: bool,
@@ -106,6 +109,10 @@ impl Node {
             step: config.shutdown_step,
         };
         node.listen_admin(config, metrics).await?;
+        if let Some(disks) = options.disks {
+            let (check, stop) = (node.readiness.check("disk"), node.admin_stop.clone());
+            node.servers.spawn(disks.watch(check, stop));
+        }
         if let Some(settings) = &options.nats {
             let name = format!("tierline {targets}");
             node.bus = Some(JetStream::connect(settings, &name).await?);

@@ -81,13 +81,50 @@ pub async fn data(setting: &Setting, report: &mut Report) -> anyhow::Result<End>
     Ok(End::Passed)
 }
 
+/// Megabytes that the disk of the write-ahead log has to keep: more than one file of it.
+const RESERVE: u64 = 28;
+
+/// Nobody is ready any more while PostgreSQL still has room to write.
+async fn nearly_full(busy: &mut Busy, disk: &SmallDisk, report: &mut Report) -> anyhow::Result<()> {
+    busy.sandbox.all_ready().await?;
+    disk.fill_but((RESERVE - 4) << 20)?;
+    report.injected(format!(
+        "the disk of the write-ahead log has {} MB left",
+        disk.free()? >> 20
+    ));
+    let names: Vec<String> = busy
+        .sandbox
+        .processes
+        .iter()
+        .map(|process| process.plan.name.clone())
+        .collect();
+    for name in names {
+        let process = busy.sandbox.process(&name)?;
+        wait::until(Duration::from_secs(10), "readiness goes off", async || {
+            let (ready, said) = process.readiness().await;
+            !ready && said.contains("NOT disk") && said.contains("ok  database")
+        })
+        .await?;
+    }
+    let (_, said) = busy.sandbox.process("front")?.readiness().await;
+    let line = said.lines().find(|line| line.starts_with("NOT disk"));
+    let free = disk.free()? >> 20;
+    ensure!(free > 0, "the disk is full already");
+    busy.driver.answered(30, Duration::from_secs(20)).await?;
+    report.checked(format!(
+        "every process says so first ({}), with {free} MB left and commands carried out",
+        line.unwrap_or_default()
+    ));
+    Ok(())
+}
+
 /// Row 21: the write-ahead log cannot grow. PostgreSQL panics and stays down until there is room.
 pub async fn wal(setting: &Setting, report: &mut Report) -> anyhow::Result<End> {
     let folder = match place() {
         Ok(folder) => folder,
         Err(reason) => return Ok(End::Skipped(reason)),
     };
-    let disk = match SmallDisk::mount(folder.path().join("wal"), 96) {
+    let disk = match SmallDisk::mount(folder.path().join("wal"), 128) {
         Ok(disk) => disk,
         Err(error) => return Ok(End::Skipped(format!("{error:#}"))),
     };
@@ -98,7 +135,18 @@ pub async fn wal(setting: &Setting, report: &mut Report) -> anyhow::Result<End> 
     let postgres = postgres
         .set("min_wal_size", "32MB")
         .set("max_wal_size", "48MB");
-    let mut busy = Busy::start(Blueprint::default().on(postgres), Load::default(), setting).await?;
+    let mut blueprint = Blueprint::default().on(postgres);
+    let watched = disk.path().display().to_string();
+    for plan in &mut blueprint.plans {
+        let told = [
+            ("TIERLINE_DISK_FOLDERS", watched.clone()),
+            ("TIERLINE_DISK_RESERVE_MEGABYTES", RESERVE.to_string()),
+        ];
+        plan.environment
+            .extend(told.map(|(name, value)| (name.to_owned(), value)));
+    }
+    let mut busy = Busy::start(blueprint, Load::default(), setting).await?;
+    nearly_full(&mut busy, &disk, report).await?;
     disk.fill()?;
     report.injected("the disk of the write-ahead log is full");
     let stopped = async || {

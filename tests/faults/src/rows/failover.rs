@@ -277,6 +277,9 @@ async fn promoted(postgres: &Postgres) -> anyhow::Result<()> {
 pub async fn backup(setting: &Setting, report: &mut Report) -> anyhow::Result<End> {
     let busy = Busy::start(Blueprint::default(), Load::default(), setting).await?;
     let data = PathBuf::from(busy.sandbox.folder.path()).join("copy");
+    let numbered: i64 = sqlx::query_scalar("SELECT position FROM sequencer")
+        .fetch_one(&mut busy.sandbox.postgres.connect().await?)
+        .await?;
     let begin = Instant::now();
     busy.sandbox.postgres.copy_to(&data, false).await?;
     report.injected(format!(
@@ -309,7 +312,32 @@ pub async fn backup(setting: &Setting, report: &mut Report) -> anyhow::Result<En
     checker::invariants(&mut copy, &known, Expect::default(), report)
         .await
         .context("on the copy")?;
+    let (original, copied) = (
+        leaves(&busy.sandbox.postgres, numbered).await?,
+        leaves(&copy.postgres, numbered).await?,
+    );
+    ensure!(
+        numbered > 0 && original == copied,
+        "the copy has {copied:?} and the original {original:?}"
+    );
+    report.checked(format!(
+        "positions 1 to {numbered}, which were there before the backup, have the leaf hashes of the \
+         original"
+    ));
     Ok(End::Passed)
+}
+
+/// How many positions there are up to one, and a digest of what they say: event and leaf hash.
+async fn leaves(postgres: &Postgres, until: i64) -> anyhow::Result<(i64, Option<String>)> {
+    let found = sqlx::query_as(
+        "SELECT count(*), md5(string_agg(position || event_id::text || encode(leaf_hash, 'hex'),
+                                         ',' ORDER BY position))
+         FROM log WHERE position <= $1",
+    )
+    .bind(until)
+    .fetch_one(&mut postgres.connect().await?)
+    .await?;
+    Ok(found)
 }
 
 fn open(folder: &Path) -> anyhow::Result<()> {
