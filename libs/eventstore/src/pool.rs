@@ -17,6 +17,10 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Prepared statements kept per connection.
 const STATEMENTS: usize = 256;
 
+/// A session that does nothing for so long in the middle of a transaction is ended by the server:
+/// a process that stands still must not keep locks for longer than its leases.
+const STANDS_STILL: (&str, &str) = ("idle_in_transaction_session_timeout", "6s");
+
 /// A connection that nobody has used for this long is asked whether it still lives.
 const RESTED: Duration = Duration::from_secs(1);
 /// How long it may take to answer that.
@@ -47,7 +51,7 @@ pub async fn connect_relaxed(url: &str, max: u32) -> Result<PgPool, sqlx::Error>
 
 async fn open(url: &str, max: u32, settings: &[(&str, &str)]) -> Result<PgPool, sqlx::Error> {
     let options = PgConnectOptions::from_str(url)?
-        .options(settings.iter().copied())
+        .options(settings.iter().copied().chain([STANDS_STILL]))
         .application_name("tierline")
         .statement_cache_capacity(STATEMENTS);
     PgPoolOptions::new()

@@ -39,3 +39,31 @@ async fn connections_that_died_while_nobody_used_them_fail_no_caller() {
         assert!(one.is_ok(), "call {call}: {one:?}");
     }
 }
+
+#[tokio::test]
+async fn who_stands_still_in_a_transaction_keeps_no_lock_from_others() {
+    const LOCK: &str = "SELECT pg_advisory_xact_lock(7)";
+    let cluster = Cluster::start().await;
+    let pool = tierline_eventstore::connect(&cluster.url(), 2)
+        .await
+        .unwrap();
+    let mut still = pool.begin().await.unwrap();
+    sqlx::query(LOCK).execute(&mut *still).await.unwrap();
+    let begin = tokio::time::Instant::now();
+    let mut other = pool.begin().await.unwrap();
+    tokio::time::timeout(
+        Duration::from_secs(20),
+        sqlx::query(LOCK).execute(&mut *other),
+    )
+    .await
+    .unwrap()
+    .unwrap();
+    // Less than a lease and what it takes to notice, and not at once.
+    let waited = begin.elapsed();
+    assert!(
+        (Duration::from_secs(4)..Duration::from_secs(10)).contains(&waited),
+        "{waited:?}"
+    );
+    let ended = sqlx::query("SELECT 1").execute(&mut *still).await;
+    assert!(ended.is_err());
+}
