@@ -42,8 +42,9 @@ pub async fn hold_consumers(busy: &mut Busy) -> anyhow::Result<()> {
 /// # Errors
 /// When the relay does not publish it.
 pub async fn carried(busy: &Busy) -> anyhow::Result<Before> {
-    published(busy).await?;
     let heads = heads(&busy.sandbox).await?;
+    // What was in the log at that moment, and more.
+    published(busy).await?;
     Ok(Before { heads })
 }
 
