@@ -414,7 +414,7 @@ async fn a_lost_end_is_noticed_between_events_that_the_log_has() {
         assert!(feed.read(&after, 0).await.unwrap().is_empty());
         let stream = context.get_stream(stream_name(partition)).await.unwrap();
         eventually(Duration::from_secs(20), "four messages", async || {
-            let consumer = stream.get_consumer(&ID.to_string()).await;
+            let consumer = stream.get_consumer(PROCESS).await;
             consumer.is_ok_and(|one: PullConsumer| one.cached_info().num_ack_pending == 4)
         })
         .await;
