@@ -52,6 +52,8 @@ struct Work<'a> {
 
 pub(crate) enum Step {
     Applied,
+    /// Applied, and nothing of it was of interest.
+    Unconcerned,
     Nothing,
 }
 

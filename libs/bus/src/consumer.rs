@@ -35,6 +35,11 @@ pub trait Handler: Send {
         batch: &[LogEvent],
     ) -> Result<(), HandlerError>;
 
+    /// False when no event of the last batch was of any interest: then nobody waits for the next.
+    fn concerned(&self) -> bool {
+        true
+    }
+
     /// True when there is something to do without an event, such as a timer that is due.
     fn due(&mut self) -> bool {
         false
@@ -146,6 +151,10 @@ impl Default for Options {
     }
 }
 
+/// Rest after a small batch that was of no interest: the fewer batches, the fewer checkpoints.
+const LEISURE: Duration = Duration::from_millis(100);
+/// Events of a batch after which there may be many more.
+const SMALL: usize = 256;
 /// Longest pause between attempts after a failure.
 const MAX_PAUSE: Duration = Duration::from_secs(5);
 /// Failures in a row after which the consumer gives up and says so.
@@ -362,7 +371,11 @@ impl<H: Handler, F: Feed> Consumer<H, F> {
                 Step::Applied
             } else {
                 applier.batch(&mut checkpoints, &events).await?;
-                Step::Applied
+                if events.len() > SMALL || applier.handler.concerned() {
+                    Step::Applied
+                } else {
+                    Step::Unconcerned
+                }
             };
             *failures = 0;
             // Also when nothing was applied: what came may all have been applied before.
@@ -371,6 +384,13 @@ impl<H: Handler, F: Feed> Consumer<H, F> {
             if parked && looked_for_retries.elapsed() > Duration::from_secs(1) {
                 applier.retry_parked(&checkpoints).await?;
                 looked_for_retries = Instant::now();
+            }
+            if let Step::Unconcerned = step {
+                tokio::select! {
+                    () = cancel.cancelled() => {}
+                    () = seat.change(held) => {}
+                    () = tokio::time::sleep(LEISURE) => {}
+                }
             }
             if let Step::Nothing = step {
                 let patience = if parked {

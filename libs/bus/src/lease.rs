@@ -15,6 +15,10 @@ pub const LEASE_TIME: Duration = Duration::from_secs(6);
 /// Pause between two heartbeats.
 pub const BEAT: Duration = Duration::from_secs(1);
 
+/// A process that has missed its heartbeats and does nothing in a transaction for so long does not
+/// work any more.
+const STANDS_STILL: Duration = Duration::from_secs(3);
+
 /// The leases of one consumer in this process.
 #[derive(Debug, Clone)]
 pub struct Leases {
@@ -42,6 +46,7 @@ impl Leases {
         partitions: &[u8],
         force: bool,
     ) -> Result<Vec<(u8, i64)>, sqlx::Error> {
+        self.free_locks(connection, partitions, force).await?;
         let rows = sqlx::query(
             "WITH before AS (
                  SELECT partition, owner FROM bus.leases WHERE consumer = $1 AND version = $2),
@@ -80,6 +85,41 @@ impl Leases {
         self.changed(LeaseChange::TakenOver, over);
         self.changed(LeaseChange::Taken, held.len() as u64 - over);
         Ok(held)
+    }
+
+    /// Who is about to lose leases without a word may stand still in the middle of a transaction,
+    /// and keep rows locked that are needed to go on.
+    async fn free_locks(
+        &self,
+        connection: &mut PgConnection,
+        partitions: &[u8],
+        force: bool,
+    ) -> Result<(), sqlx::Error> {
+        let silent: Vec<Uuid> = sqlx::query_scalar(
+            "SELECT DISTINCT owner FROM bus.leases
+             WHERE consumer = $1 AND version = $2 AND partition = ANY ($3)
+               AND owner NOT IN ($4, $5) AND (expires_at < clock_timestamp() OR $6)",
+        )
+        .bind(self.consumer.name)
+        .bind(self.consumer.version)
+        .bind(numbers(partitions))
+        .bind(self.owner)
+        .bind(Uuid::nil())
+        .bind(force)
+        .fetch_all(&mut *connection)
+        .await?;
+        if silent.is_empty() {
+            return Ok(());
+        }
+        let ended =
+            tierline_eventstore::end_standing_still(connection, &silent, STANDS_STILL).await?;
+        if ended > 0 {
+            tracing::warn!(
+                consumer = %self.consumer, ended,
+                "sessions of a process that stands still were ended"
+            );
+        }
+        Ok(())
     }
 
     /// Counts what happened to some of the leases.

@@ -19,6 +19,7 @@ mod feed;
 mod history;
 pub mod jetstream;
 mod lease;
+mod lookout;
 mod membership;
 pub mod parked;
 mod waiting;

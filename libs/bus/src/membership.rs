@@ -68,8 +68,18 @@ impl Membership {
     /// A process without a seat yet. Heartbeats take their connection from `pool`, which should
     /// be used for nothing else: they have to get through when everything else is busy.
     pub fn new(pool: PgPool) -> Arc<Self> {
+        Self::of(pool, Uuid::new_v4())
+    }
+
+    /// That of this process, whose sessions are ended by others once its leases are over and it
+    /// stands still.
+    pub fn of_this_process(pool: PgPool) -> Arc<Self> {
+        Self::of(pool, tierline_eventstore::process_id())
+    }
+
+    fn of(pool: PgPool, owner: Uuid) -> Arc<Self> {
         Arc::new(Self {
-            owner: Uuid::new_v4(),
+            owner,
             pool,
             joined: Mutex::default(),
             roster: watch::Sender::new(Arc::default()),

@@ -1,17 +1,17 @@
 //! Reading one's own writes: waiting until consumers have applied an event.
 //!
-//! Waiters of a process share one look at the checkpoints, taken only while somebody waits.
+//! Waiters of a process share one look at the database, taken only while somebody waits.
 
 use std::collections::HashMap;
-use std::sync::Mutex;
-use std::time::Duration;
+use std::sync::Arc;
 
-use sqlx::{PgPool, Row};
+use sqlx::PgPool;
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
 
 use crate::ConsumerId;
+use crate::lookout::{Lookout, Places, Question};
 
 /// By name and version of a consumer, the last number applied of each partition.
 type Reached = HashMap<(&'static str, i32), Vec<(u8, i64)>>;
@@ -57,33 +57,21 @@ pub enum Behind {
     UnknownEvent,
     /// The database failed.
     #[error("the database failed")]
-    Database(#[from] sqlx::Error),
+    Database(#[source] Arc<sqlx::Error>),
 }
 
 /// Waits for consumers on behalf of queries.
 pub struct Waiter {
-    pool: PgPool,
-    progress: Option<std::sync::Arc<Progress>>,
-    /// One refresh at a time, shared by all who wait.
-    last: Mutex<HashMap<(String, i32), Look>>,
+    lookout: Arc<Lookout>,
+    progress: Option<Arc<Progress>>,
 }
-
-#[derive(Debug, Clone)]
-struct Look {
-    at: Instant,
-    numbers: Vec<i64>,
-}
-
-/// Pause between two looks at the database.
-const PAUSE: Duration = Duration::from_millis(5);
 
 impl Waiter {
     /// A waiter; `progress` is that of the consumers in this process, if any.
-    pub fn new(pool: PgPool, progress: Option<std::sync::Arc<Progress>>) -> Self {
+    pub fn new(pool: PgPool, progress: Option<Arc<Progress>>) -> Self {
         Self {
-            pool,
+            lookout: Lookout::new(pool),
             progress,
-            last: Mutex::default(),
         }
     }
 
@@ -133,56 +121,25 @@ impl Waiter {
     }
 
     /// Where the event is in the log, once it is numbered.
-    async fn numbered(&self, event_id: Uuid, deadline: Instant) -> Result<Vec<(u8, i64)>, Behind> {
-        loop {
-            let rows = sqlx::query(
-                "SELECT partition, partition_number FROM log WHERE event_id = $1 ORDER BY 1",
-            )
-            .bind(event_id)
-            .fetch_all(&self.pool)
-            .await?;
-            if !rows.is_empty() {
-                return rows
-                    .iter()
-                    .map(|row| {
-                        let partition: i16 = row.try_get(0)?;
-                        Ok((u8::try_from(partition).unwrap_or_default(), row.try_get(1)?))
-                    })
-                    .collect::<Result<_, sqlx::Error>>()
-                    .map_err(Behind::from);
-            }
-            if Instant::now() >= deadline {
-                return Err(Behind::UnknownEvent);
-            }
-            sleep(PAUSE).await;
+    async fn numbered(&self, event_id: Uuid, deadline: Instant) -> Result<Places, Behind> {
+        match self
+            .lookout
+            .ask(Question::Numbered(event_id), deadline)
+            .await
+        {
+            Err(Behind::Late) => Err(Behind::UnknownEvent),
+            other => other,
         }
     }
 
     /// The head of a partition once everything is numbered that was committed before this call.
     async fn settled_head(&self, partition: u8, deadline: Instant) -> Result<i64, Behind> {
-        let newest: Option<i64> =
-            sqlx::query_scalar("SELECT max(id) FROM outbox WHERE partition IN ($1, -1)")
-                .bind(i16::from(partition))
-                .fetch_one(&self.pool)
-                .await?;
-        loop {
-            let row = sqlx::query(
-                "SELECT heads[$1 + 1], EXISTS (SELECT 1 FROM outbox
-                                               WHERE partition IN ($1, -1) AND id <= $2)
-                 FROM sequencer",
-            )
-            .bind(i16::from(partition))
-            .bind(newest.unwrap_or(-1))
-            .fetch_one(&self.pool)
-            .await?;
-            if !row.try_get::<bool, _>(1)? {
-                return Ok(row.try_get(0)?);
-            }
-            if Instant::now() >= deadline {
-                return Err(Behind::Late);
-            }
-            sleep(PAUSE).await;
-        }
+        let question = Question::Settled {
+            partition,
+            newest: None,
+        };
+        let places = self.lookout.ask(question, deadline).await?;
+        Ok(places.first().map_or(0, |(_, head)| *head))
     }
 
     /// Waits until a consumer has applied the given number of a partition.
@@ -208,57 +165,11 @@ impl Waiter {
                 Ok(Err(_)) | Err(_) => return Err(Behind::Late),
             }
         }
-        loop {
-            if self.number_of(consumer, partition).await? >= number {
-                return Ok(());
-            }
-            if Instant::now() >= deadline {
-                return Err(Behind::Late);
-            }
-            sleep(PAUSE).await;
-        }
-    }
-
-    async fn number_of(&self, consumer: ConsumerId, partition: u8) -> Result<i64, sqlx::Error> {
-        let key = (consumer.name.to_owned(), consumer.version);
-        let at = usize::from(partition);
-        {
-            let last = self
-                .last
-                .lock()
-                .unwrap_or_else(std::sync::PoisonError::into_inner);
-            if let Some(look) = last.get(&key).filter(|look| look.at.elapsed() < PAUSE) {
-                return Ok(look.numbers.get(at).copied().unwrap_or_default());
-            }
-        }
-        let rows = sqlx::query(
-            "SELECT partition, number FROM bus.checkpoints WHERE consumer = $1 AND version = $2",
-        )
-        .bind(consumer.name)
-        .bind(consumer.version)
-        .fetch_all(&self.pool)
-        .await?;
-        let mut numbers = vec![0; usize::from(tierline_eventstore::PARTITIONS)];
-        for row in &rows {
-            let partition: i16 = row.try_get(0)?;
-            if let Some(slot) = usize::try_from(partition)
-                .ok()
-                .and_then(|at| numbers.get_mut(at))
-            {
-                *slot = row.try_get(1)?;
-            }
-        }
-        let number = numbers.get(at).copied().unwrap_or_default();
-        self.last
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-            .insert(
-                key,
-                Look {
-                    at: Instant::now(),
-                    numbers,
-                },
-            );
-        Ok(number)
+        let question = Question::Reached {
+            consumer,
+            partition,
+            number,
+        };
+        self.lookout.ask(question, deadline).await.map(|_| ())
     }
 }

@@ -11,6 +11,7 @@
 //! tests in `tests/` show what goes wrong there.
 
 mod append;
+pub mod bell;
 mod cache;
 mod codec;
 pub mod crowd;
@@ -43,7 +44,7 @@ pub use error::CommandError;
 pub use keys::{PARTITIONS, event_id, leaf_hash, partition_of, routing_hash, routing_key};
 pub use lineage::generation;
 pub use migrate::{Migration, MigrationError, Migrations};
-pub use pool::{DbError, connect, connect_relaxed};
+pub use pool::{DbError, connect, connect_relaxed, end_standing_still, process_id};
 pub use reader::{LogEvent, LogReader, MAX_READ, Place, ReadError};
 pub use runner::{
     BulkItem, CommandContext, Committed, ConsistencyPoint, Outcome, RequestKey, Runner,

@@ -1,7 +1,7 @@
 //! Connections, and the rule that nothing waits for the database without end.
 
 use std::str::FromStr;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -9,6 +9,7 @@ use sqlx::pool::{PoolConnection, PoolConnectionMetadata};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Connection as _, PgConnection, PgPool, Postgres};
 use tokio::time::{Instant, timeout, timeout_at};
+use uuid::Uuid;
 
 use crate::crowd;
 
@@ -17,9 +18,45 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Prepared statements kept per connection.
 const STATEMENTS: usize = 256;
 
-/// A session that does nothing for so long in the middle of a transaction is ended by the server:
-/// a process that stands still must not keep locks for longer than its leases.
-const STANDS_STILL: (&str, &str) = ("idle_in_transaction_session_timeout", "6s");
+/// A session that does nothing for so long in the middle of a transaction is ended by the server.
+/// No batch of a consumer takes longer. Who takes over leases does not wait for it: it ends the
+/// sessions of a process that stands still by itself.
+const STANDS_STILL: (&str, &str) = ("idle_in_transaction_session_timeout", "60s");
+
+/// This process, as its sessions are called on the server.
+static PROCESS: LazyLock<Uuid> = LazyLock::new(Uuid::new_v4);
+
+/// Who this process is, among all that use the database.
+pub fn process_id() -> Uuid {
+    *PROCESS
+}
+
+/// Ends the sessions of other processes that have done nothing for `still` in the middle of a
+/// transaction, so that their locks are free. Returns how many there were.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn end_standing_still(
+    connection: &mut PgConnection,
+    processes: &[Uuid],
+    still: Duration,
+) -> Result<u64, sqlx::Error> {
+    let names: Vec<String> = processes.iter().copied().map(session_name).collect();
+    let done = sqlx::query(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+         WHERE usename = current_user AND application_name = ANY ($1)
+           AND state LIKE 'idle in transaction%' AND state_change < clock_timestamp() - $2",
+    )
+    .bind(names)
+    .bind(still)
+    .execute(connection)
+    .await?;
+    Ok(done.rows_affected())
+}
+
+fn session_name(process: Uuid) -> String {
+    format!("tierline {process}")
+}
 
 /// A connection that nobody has used for this long is asked whether it still lives.
 const RESTED: Duration = Duration::from_secs(1);
@@ -52,7 +89,7 @@ pub async fn connect_relaxed(url: &str, max: u32) -> Result<PgPool, sqlx::Error>
 async fn open(url: &str, max: u32, settings: &[(&str, &str)]) -> Result<PgPool, sqlx::Error> {
     let options = PgConnectOptions::from_str(url)?
         .options(settings.iter().copied().chain([STANDS_STILL]))
-        .application_name("tierline")
+        .application_name(&session_name(process_id()))
         .statement_cache_capacity(STATEMENTS);
     PgPoolOptions::new()
         .max_connections(max)

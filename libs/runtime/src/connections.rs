@@ -152,7 +152,9 @@ impl Budget {
         let if_any = |on: bool, count: u32| if on { count } else { 0 };
         let counts = Purpose::ALL.map(|purpose| match purpose {
             Purpose::Commands => if_any(targets.any(Target::takes_commands), sizes.commands),
-            Purpose::Log | Purpose::Relay => if_any(targets.has(Target::Relay), 2),
+            // One numbers, one listens to those who append elsewhere, one is for upkeep.
+            Purpose::Log => if_any(targets.has(Target::Relay), 3),
+            Purpose::Relay => if_any(targets.has(Target::Relay), 2),
             Purpose::Evaluator => if_any(targets.has(Target::TierEvaluator), sizes.consumers),
             Purpose::Projector => if_any(targets.has(Target::Projector), sizes.consumers),
             Purpose::Feeds => if_any(targets.any(Target::follows_the_log), 2),

@@ -81,6 +81,11 @@ impl Target {
         )
     }
 
+    /// Whether it writes events, for callers or by itself.
+    pub const fn appends(self) -> bool {
+        self.takes_commands() || matches!(self, Self::TierEvaluator)
+    }
+
     /// Whether it follows the log with checkpoints and leases.
     pub const fn follows_the_log(self) -> bool {
         matches!(

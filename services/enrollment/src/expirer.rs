@@ -32,12 +32,17 @@ const STANDING_CLOSED: &str = "tierline.standing.v1.StandingClosed";
 /// they run, and nothing may hold one while it waits for another of the same pool.
 pub struct Expirer {
     commands: Commands,
+    /// A standing was closed in the last batch.
+    concerned: bool,
 }
 
 impl Expirer {
     /// Ends enrollments through these commands.
     pub fn new(commands: Commands) -> Self {
-        Self { commands }
+        Self {
+            commands,
+            concerned: false,
+        }
     }
 
     async fn take(&self, event: &LogEvent) -> Result<(), Failure> {
@@ -100,6 +105,10 @@ fn refused(event: &LogEvent, rejection: Rejection) -> Result<(), Failure> {
 
 #[async_trait]
 impl Handler for Expirer {
+    fn concerned(&self) -> bool {
+        self.concerned
+    }
+
     async fn start(&mut self, _: &mut PgConnection, _: &[u8]) -> Result<(), HandlerError> {
         // Nothing is kept in memory.
         Ok(())
@@ -110,10 +119,12 @@ impl Handler for Expirer {
         _: &mut PgConnection,
         batch: &[LogEvent],
     ) -> Result<(), HandlerError> {
+        self.concerned = false;
         for (index, event) in batch.iter().enumerate() {
             if event.event_type != STANDING_CLOSED {
                 continue;
             }
+            self.concerned = true;
             match self.take(event).await {
                 Ok(()) => {}
                 Err(Failure::Poison(reason)) => {

@@ -26,6 +26,8 @@ pub(crate) struct ModelHandler<M: Model> {
     /// Partition and number of the events that an operator gave up: they are in no row, not even
     /// in those of a table that is built afresh.
     given_up: HashSet<(u8, i64)>,
+    /// The last batch had something for the model.
+    concerned: bool,
 }
 
 impl<M: Model> ModelHandler<M> {
@@ -65,6 +67,7 @@ impl<M: Model> ModelHandler<M> {
             codec: Codec::default(),
             rows: HashMap::new(),
             given_up: HashSet::new(),
+            concerned: false,
         }
     }
 }
@@ -118,6 +121,10 @@ pub(crate) fn read<M: Model>(
 
 #[async_trait]
 impl<M: Model> Handler for ModelHandler<M> {
+    fn concerned(&self) -> bool {
+        self.concerned || !M::SELDOM
+    }
+
     async fn start(&mut self, connection: &mut PgConnection, _: &[u8]) -> Result<(), HandlerError> {
         let rows: Vec<(i16, i64)> = sqlx::query_as(
             "SELECT partition, partition_number FROM bus.given_up
@@ -140,6 +147,7 @@ impl<M: Model> Handler for ModelHandler<M> {
     ) -> Result<(), HandlerError> {
         let concerns = concerns::<M>(&self.codec, &self.given_up, batch)
             .map_err(|(index, reason)| HandlerError::Poison { index, reason })?;
+        self.concerned = !concerns.is_empty();
         let Some(first) = concerns.first().map(|concern| concern.index) else {
             return Ok(());
         };

@@ -27,6 +27,8 @@ pub trait Model: Send + Sync + 'static {
     const PASSES_OVER: &'static [&'static str] = &[];
     /// What the table keeps of a row's past.
     const KEEPS: Keeps = Keeps::Latest;
+    /// Most events are of no interest to it, so that it may rest after a batch without any.
+    const SELDOM: bool = false;
     /// Names and types of the columns that [`Self::columns`] fills.
     const COLUMNS: &'static [(&'static str, &'static str)];
 

@@ -1,5 +1,7 @@
 //! What goes wrong while reading, as one type that becomes a status.
 
+use std::sync::Arc;
+
 use tierline_domain::Rejection;
 use tierline_eventstore::{DbError, ReadError, crowd};
 use tierline_rpc::{from_rejection, internal, status};
@@ -11,7 +13,7 @@ pub(crate) enum Fault {
     /// The request is refused.
     Refused(Rejection),
     /// The database does not answer or failed.
-    Database(sqlx::Error),
+    Database(Arc<sqlx::Error>),
     /// The log could not be read.
     Log(ReadError),
     /// Something else, as the status that it becomes.
@@ -26,14 +28,14 @@ impl From<Rejection> for Fault {
 
 impl From<sqlx::Error> for Fault {
     fn from(error: sqlx::Error) -> Self {
-        Self::Database(error)
+        Self::Database(Arc::new(error))
     }
 }
 
 impl From<ReadError> for Fault {
     fn from(error: ReadError) -> Self {
         match error {
-            ReadError::Database(DbError::Database(error)) => Self::Database(error),
+            ReadError::Database(DbError::Database(error)) => error.into(),
             other => Self::Log(other),
         }
     }
@@ -50,7 +52,11 @@ impl From<Fault> for Status {
         match fault {
             Fault::Refused(rejection) => from_rejection(&rejection),
             Fault::Status(status) => status,
-            Fault::Database(sqlx::Error::PoolTimedOut) if crowd::is_ours() => status::overloaded(),
+            Fault::Database(error)
+                if matches!(*error, sqlx::Error::PoolTimedOut) && crowd::is_ours() =>
+            {
+                status::overloaded()
+            }
             Fault::Log(ReadError::Database(error)) if error.is_exhausted() => status::overloaded(),
             Fault::Database(error) if is_passing(&error) => unavailable(&error),
             Fault::Log(error @ ReadError::Database(_)) => unavailable(&error),
@@ -78,7 +84,9 @@ fn is_passing(error: &sqlx::Error) -> bool {
             ["08", "53", "57"]
                 .iter()
                 .any(|class| code.starts_with(class))
+                // Only readable just now; or a transaction that we left alone for too long.
                 || code == "25006"
+                || code == "25P03"
         }),
         _ => false,
     }

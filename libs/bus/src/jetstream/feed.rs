@@ -23,6 +23,8 @@ use crate::{ConsumerId, SharedLog};
 const LOOK: Duration = Duration::from_secs(1);
 /// Pause between reads of the log while the bus is away.
 const WITHOUT_BUS: Duration = Duration::from_millis(200);
+/// How long news are left to gather before they are read.
+const GATHER: Duration = Duration::from_millis(5);
 /// Most events read from the log at once to heal.
 const HEAL: u32 = 2_000;
 
@@ -265,16 +267,8 @@ impl Feed for JetStreamFeed {
         // Whether something was lost is looked at by the next read.
         let news = timeout(patience.min(LOOK), self.news.notified()).await;
         if news.is_ok() {
-            // XXX
-            static G: std::sync::LazyLock<u64> = std::sync::LazyLock::new(|| {
-                std::env::var("TL_GATHER")
-                    .ok()
-                    .and_then(|v| v.parse().ok())
-                    .unwrap_or(5)
-            });
-            if *G > 0 {
-                sleep(Duration::from_millis(*G)).await;
-            }
+            // What comes right behind it goes into the same batch.
+            sleep(GATHER).await;
         }
     }
 

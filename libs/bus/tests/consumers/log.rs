@@ -18,6 +18,7 @@ use tierline_eventstore::{AppendItem, EventStore, LogEvent, LogReader, NewEvent,
 use tierline_testkit::{Nats, TestDatabase, eventually};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 /// The name under which NATS knows the process.
 pub const PROCESS: &str = "test";
@@ -117,6 +118,17 @@ impl Log {
         self.append_all(partner, &[marker]).await;
     }
 
+    /// Commits an event that has no number before somebody runs the sequencer.
+    pub async fn commit(&self, partner: &str, marker: &str) -> Uuid {
+        let items = [item(partner, marker)];
+        for outcome in self.store.append_many(&items).await {
+            outcome.unwrap();
+        }
+        let found = sqlx::query_scalar("SELECT event_id FROM outbox WHERE aggregate_id LIKE $1");
+        let like = format!("%{partner}-{marker}");
+        found.bind(like).fetch_one(&self.pool).await.unwrap()
+    }
+
     /// Many of them at once.
     pub async fn append_all<M: AsRef<str>>(&self, partner: &str, markers: &[M]) {
         let items: Vec<AppendItem> = markers
@@ -214,11 +226,17 @@ pub struct Recorder {
     pub poison: Arc<Mutex<BTreeSet<String>>>,
     pub broken: Arc<AtomicBool>,
     pub slow: Arc<AtomicBool>,
+    /// Nothing is of interest.
+    pub unconcerned: Arc<AtomicBool>,
     pub batches: Arc<AtomicUsize>,
 }
 
 #[async_trait]
 impl Handler for Recorder {
+    fn concerned(&self) -> bool {
+        !self.unconcerned.load(Ordering::SeqCst)
+    }
+
     async fn start(&mut self, _: &mut PgConnection, _: &[u8]) -> Result<(), HandlerError> {
         Ok(())
     }

@@ -5,6 +5,7 @@
 
 mod jetstream;
 mod log;
+mod waiting;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -44,6 +45,7 @@ on_every_way! {
     instances_share_the_partitions_and_take_over_what_a_dead_one_held,
     a_poison_event_parks_its_partner_and_a_retry_keeps_the_order,
     a_parked_partner_stays_parked_across_a_restart,
+    who_finds_nothing_of_interest_takes_few_batches,
 }
 
 async fn every_event_takes_effect_once_and_in_order_across_restarts_and_failures(log: &Log) {
@@ -69,6 +71,28 @@ async fn every_event_takes_effect_once_and_in_order_across_restarts_and_failures
         })
         .collect();
     assert_eq!(first, expected);
+}
+
+async fn who_finds_nothing_of_interest_takes_few_batches(log: &Log) {
+    let handler = Recorder::default();
+    handler.unconcerned.store(true, Ordering::SeqCst);
+    let (stop, task) = log.start(handler.clone(), false);
+    log.append("p0", "first").await;
+    log.caught_up().await;
+    let begin = std::time::Instant::now();
+    let before = handler.batches.load(Ordering::SeqCst);
+    for n in 0..40 {
+        log.append(&format!("p{}", n % 5), &format!("n{n}")).await;
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    log.caught_up().await;
+    let batches = handler.batches.load(Ordering::SeqCst) - before;
+    // A batch is of seven events at most; in between there is a tenth of a second.
+    let most = begin.elapsed().as_millis() / 100 + 2;
+    assert!(batches as u128 <= most, "{batches} batches, {most} at most");
+    assert_eq!(log.doubled().await, 0);
+    stop.cancel();
+    task.await.unwrap().unwrap();
 }
 
 /// Leases that were taken over and leases that were lost in this process, as they are told.

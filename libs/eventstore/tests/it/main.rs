@@ -5,6 +5,7 @@
 
 mod account;
 mod append;
+mod bell;
 mod bulk;
 mod crowd;
 mod immutable;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use tierline_eventstore::{end_standing_still, process_id};
 use tierline_testkit::Cluster;
 
 /// Longer than a connection is trusted without a question.
@@ -43,27 +44,28 @@ async fn connections_that_died_while_nobody_used_them_fail_no_caller() {
 #[tokio::test]
 async fn who_stands_still_in_a_transaction_keeps_no_lock_from_others() {
     const LOCK: &str = "SELECT pg_advisory_xact_lock(7)";
+    const STILL: Duration = Duration::from_secs(1);
     let cluster = Cluster::start().await;
-    let pool = tierline_eventstore::connect(&cluster.url(), 2)
+    let pool = tierline_eventstore::connect(&cluster.url(), 3)
         .await
         .unwrap();
     let mut still = pool.begin().await.unwrap();
     sqlx::query(LOCK).execute(&mut *still).await.unwrap();
-    let begin = tokio::time::Instant::now();
+    let mut other = pool.acquire().await.unwrap();
+    let (this, another) = (process_id(), uuid::Uuid::new_v4());
+    for (process, rest) in [(this, Duration::ZERO), (another, STILL + STILL / 2)] {
+        tokio::time::sleep(rest).await;
+        let ended = end_standing_still(&mut other, &[process], STILL).await;
+        assert_eq!(ended.unwrap(), 0, "it moved a moment ago, or is not meant");
+    }
+    let ended = end_standing_still(&mut other, &[another, this], STILL).await;
+    assert_eq!(ended.unwrap(), 1);
     let mut other = pool.begin().await.unwrap();
-    tokio::time::timeout(
-        Duration::from_secs(20),
-        sqlx::query(LOCK).execute(&mut *other),
-    )
-    .await
-    .unwrap()
-    .unwrap();
-    // Less than a lease and what it takes to notice, and not at once.
-    let waited = begin.elapsed();
-    assert!(
-        (Duration::from_secs(4)..Duration::from_secs(10)).contains(&waited),
-        "{waited:?}"
-    );
+    let locked = sqlx::query(LOCK).execute(&mut *other);
+    tokio::time::timeout(Duration::from_secs(20), locked)
+        .await
+        .unwrap()
+        .unwrap();
     let ended = sqlx::query("SELECT 1").execute(&mut *still).await;
     assert!(ended.is_err());
 }

@@ -22,6 +22,7 @@ impl Model for Forms {
         version: FORMS.version,
     };
     const READS: &'static [&'static str] = &["Form"];
+    const SELDOM: bool = true;
     const COLUMNS: &'static [(&'static str, &'static str)] = &[
         ("title", "text"),
         ("published", "boolean"),

@@ -24,6 +24,7 @@ impl Model for Programs {
         version: PROGRAMS.version,
     };
     const READS: &'static [&'static str] = &["Program"];
+    const SELDOM: bool = true;
     const COLUMNS: &'static [(&'static str, &'static str)] = &[
         ("name", "text"),
         ("newest_version", "integer"),

@@ -22,6 +22,7 @@ impl Model for Submissions {
         version: SUBMISSIONS.version,
     };
     const READS: &'static [&'static str] = &["Submission"];
+    const SELDOM: bool = true;
     const COLUMNS: &'static [(&'static str, &'static str)] = &[
         ("form", "text"),
         ("form_version", "integer"),

@@ -25,7 +25,7 @@ impl Batch<'_> {
     pub(super) async fn flush(&mut self) -> Result<(), Trouble> {
         let dirty = std::mem::take(&mut self.portion().dirty);
         self.index(&self.open(dirty.keys())).await?;
-        self.assess_touched(&dirty)
+        self.assess_touched(&dirty).await
     }
 
     /// The same for all partitions; what is missing in memory is read for all of them at once.
@@ -39,7 +39,7 @@ impl Batch<'_> {
         for partition in partitions {
             self.partition = partition;
             let dirty = std::mem::take(&mut self.portion().dirty);
-            self.assess_touched(&dirty)?;
+            self.assess_touched(&dirty).await?;
         }
         Ok(())
     }
@@ -52,8 +52,12 @@ impl Batch<'_> {
             .collect()
     }
 
-    fn assess_touched(&mut self, dirty: &BTreeMap<PartnerKey, Vec<u64>>) -> Result<(), Trouble> {
-        for key in self.open(dirty.keys()) {
+    async fn assess_touched(
+        &mut self,
+        dirty: &BTreeMap<PartnerKey, Vec<u64>>,
+    ) -> Result<(), Trouble> {
+        for (done, key) in self.open(dirty.keys()).into_iter().enumerate() {
+            breathe(done).await;
             let Some(as_of) = self.view(&key.0).clock else {
                 continue;
             };
@@ -74,7 +78,8 @@ impl Batch<'_> {
             self.load_here(&due).await?;
             self.index(&due).await?;
             let due: BTreeSet<PartnerKey> = due.into_iter().collect();
-            for key in &due {
+            for (done, key) in due.iter().enumerate() {
+                breathe(done).await;
                 self.assess_partner(key, to, &[], true)?;
             }
         }
@@ -147,6 +152,16 @@ impl Batch<'_> {
         }
         self.touched.insert(key.clone());
         Ok(())
+    }
+}
+
+/// Assessments after which others of the process have their turn.
+const IN_A_ROW: usize = 64;
+
+/// Lets others have their turn now and then: thousands of assessments are seconds of work.
+async fn breathe(done: usize) {
+    if done % IN_A_ROW == IN_A_ROW - 1 {
+        tokio::task::yield_now().await;
     }
 }
 

@@ -10,7 +10,7 @@ use sqlx::PgPool;
 use tierline_bus::jetstream::{JetStream, JetStreamLog, Publisher};
 use tierline_bus::{Consumer, Options, Progress, RELAY, SharedLog, Source, TIER_EVALUATOR};
 use tierline_enrollment::{ENROLLMENT_EXPIRER, Expirer};
-use tierline_eventstore::{EventStore, Heads, LogReader, Runner, Sequencer, maintenance};
+use tierline_eventstore::{EventStore, Heads, LogReader, Runner, Sequencer, bell, maintenance};
 use tierline_rpc::Commands;
 use tierline_runtime::connections::Purpose;
 use tierline_runtime::targets::{Target, Targets};
@@ -32,7 +32,8 @@ const CONSUMER_PAUSE: Duration = Duration::from_secs(2);
 const STEADY: Duration = Duration::from_secs(5);
 
 impl Node {
-    /// Numbers the log, and looks after it.
+    /// Numbers the log, and looks after it; or tells the process that does of what is appended in
+    /// this one.
     pub(super) async fn sequence(
         &mut self,
         targets: &Targets,
@@ -40,6 +41,11 @@ impl Node {
         pools: &mut Pools,
     ) -> anyhow::Result<Option<watch::Receiver<Heads>>> {
         if !targets.has(Target::Relay) {
+            if targets.any(Target::appends) {
+                let pool = pools.of(Purpose::Housekeeping).await?;
+                let ring = bell::ring(pool, store.waker(), self.sequencing.clone());
+                self.sequencers.spawn(ring);
+            }
             return Ok(None);
         }
         let pool = pools.of(Purpose::Log).await?;
@@ -53,6 +59,8 @@ impl Node {
         let stop = self.sequencing.clone();
         self.sequencers
             .spawn(async move { tierline_relay::run(&sequencer, stop).await });
+        let listen = bell::listen(pool.clone(), store.waker(), self.sequencing.clone());
+        self.sequencers.spawn(listen);
         let stop = self.sequencing.clone();
         self.sequencers
             .spawn(crate::watch::log(pool.clone(), stop.clone()));

@@ -121,7 +121,9 @@ impl Node {
         let heads = node.sequence(&targets, &store, &mut pools).await?;
         let progress = Arc::new(Progress::default());
         let membership = if targets.any(Target::follows_the_log) {
-            Some(Membership::new(pools.of(Purpose::Heartbeat).await?))
+            Some(Membership::of_this_process(
+                pools.of(Purpose::Heartbeat).await?,
+            ))
         } else {
             None
         };

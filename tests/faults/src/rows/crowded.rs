@@ -49,7 +49,7 @@ pub async fn connections(setting: &Setting, report: &mut Report) -> anyhow::Resu
     let ended: Option<i64> = match strangers.first_mut() {
         Some(first) => sqlx::query_scalar(
             "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
-             WHERE application_name = 'tierline'",
+             WHERE application_name LIKE 'tierline %'",
         )
         .fetch_one(first)
         .await

@@ -194,7 +194,7 @@ const MOST_CONNECTIONS: i64 = 110;
 /// Sessions of ours, as the server counts them.
 async fn connections(busy: &Busy) -> anyhow::Result<i64> {
     let mut connection = busy.sandbox.postgres.connect().await?;
-    let sql = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'tierline'";
+    let sql = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'tierline %'";
     Ok(sqlx::query_scalar(sql).fetch_one(&mut connection).await?)
 }
 

@@ -1,0 +1,259 @@
+//! One look at the database for everybody of the process who waits for something in it.
+//!
+//! Who waits leaves a question. While there are any, one task looks again and again, with one
+//! statement for all of them, and answers those that can be answered. A question is answered by a
+//! look that began after it was asked.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use sqlx::{PgConnection, PgPool, Row};
+use tokio::sync::oneshot;
+use tokio::time::{Instant, sleep, timeout, timeout_at};
+use uuid::Uuid;
+
+use crate::ConsumerId;
+use crate::waiting::Behind;
+
+/// Pause between two looks.
+const PAUSE: Duration = Duration::from_millis(4);
+/// Longest time for one look.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Numbers in partitions.
+pub(crate) type Places = Vec<(u8, i64)>;
+type Answer = Result<Places, Arc<sqlx::Error>>;
+
+/// What somebody waits for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Question {
+    /// That an event has numbers; answered with all of them.
+    Numbered(Uuid),
+    /// That a consumer has applied a number; answered with how far it is.
+    Reached {
+        consumer: ConsumerId,
+        partition: u8,
+        number: i64,
+    },
+    /// That everything of a partition is numbered that was committed before the question;
+    /// answered with the head of the partition.
+    Settled {
+        partition: u8,
+        /// The last event without a number as of the first look.
+        newest: Option<i64>,
+    },
+}
+
+struct Ticket {
+    question: Question,
+    answer: oneshot::Sender<Answer>,
+}
+
+#[derive(Default)]
+struct Asked {
+    tickets: Vec<Ticket>,
+    /// Somebody looks.
+    looked_for: bool,
+}
+
+/// See the module.
+pub(crate) struct Lookout {
+    pool: PgPool,
+    asked: Mutex<Asked>,
+}
+
+/// What a look saw.
+#[derive(Default)]
+struct Seen {
+    numbers: HashMap<Uuid, Places>,
+    reached: HashMap<(ConsumerId, u8), i64>,
+    partitions: BTreeMap<u8, Ends>,
+}
+
+/// A partition of the log, and what waits for a number in it.
+struct Ends {
+    head: i64,
+    oldest: Option<i64>,
+    newest: Option<i64>,
+}
+
+impl Lookout {
+    pub(crate) fn new(pool: PgPool) -> Arc<Self> {
+        Arc::new(Self {
+            pool,
+            asked: Mutex::default(),
+        })
+    }
+
+    /// Waits for the answer.
+    ///
+    /// # Errors
+    /// [`Behind::Late`] at the deadline, and what the database says.
+    pub(crate) async fn ask(
+        self: &Arc<Self>,
+        question: Question,
+        deadline: Instant,
+    ) -> Result<Places, Behind> {
+        let (answer, told) = oneshot::channel();
+        {
+            let mut asked = self.asked();
+            asked.tickets.push(Ticket { question, answer });
+            if !asked.looked_for {
+                asked.looked_for = true;
+                tokio::spawn(Arc::clone(self).run());
+            }
+        }
+        match timeout_at(deadline, told).await {
+            Ok(Ok(answer)) => answer.map_err(Behind::Database),
+            Ok(Err(_)) | Err(_) => Err(Behind::Late),
+        }
+    }
+
+    fn asked(&self) -> MutexGuard<'_, Asked> {
+        // Tickets are put in and taken out as a whole.
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Looks until nobody waits.
+    async fn run(self: Arc<Self>) {
+        while let Some(tickets) = self.open() {
+            let open: Vec<Ticket> = match self.look(&tickets).await {
+                Ok(seen) => tickets
+                    .into_iter()
+                    .filter_map(|ticket| ticket.answered(&seen))
+                    .collect(),
+                Err(error) => {
+                    let error = Arc::new(error);
+                    for ticket in tickets {
+                        // Who does not wait any more needs no answer.
+                        ticket.answer.send(Err(Arc::clone(&error))).ok();
+                    }
+                    Vec::new()
+                }
+            };
+            self.asked().tickets.extend(open);
+            sleep(PAUSE).await;
+        }
+    }
+
+    /// Takes the questions of those who still wait; without any nobody looks any more.
+    fn open(&self) -> Option<Vec<Ticket>> {
+        let mut asked = self.asked();
+        let mut tickets = std::mem::take(&mut asked.tickets);
+        tickets.retain(|ticket| !ticket.answer.is_closed());
+        asked.looked_for = !tickets.is_empty();
+        asked.looked_for.then_some(tickets)
+    }
+
+    async fn look(&self, tickets: &[Ticket]) -> Result<Seen, sqlx::Error> {
+        let mut connection = self.pool.acquire().await?;
+        match timeout(PATIENCE, see(&mut connection, tickets)).await {
+            Ok(seen) => seen,
+            Err(_) => {
+                // What the server still does on it must not reach anybody else.
+                drop(connection.detach());
+                Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()))
+            }
+        }
+    }
+}
+
+impl Ticket {
+    /// Answers it, or gives it back.
+    fn answered(mut self, seen: &Seen) -> Option<Self> {
+        let places = match &mut self.question {
+            Question::Numbered(event) => seen.numbers.get(event).cloned(),
+            Question::Reached {
+                consumer,
+                partition,
+                number,
+            } => {
+                let reached = seen.reached.get(&(*consumer, *partition)).copied();
+                reached
+                    .filter(|reached| reached >= number)
+                    .map(|reached| vec![(*partition, reached)])
+            }
+            Question::Settled { partition, newest } => {
+                let ends = seen.partitions.get(partition)?;
+                let until = *newest.get_or_insert(ends.newest.unwrap_or(i64::MIN));
+                let settled = ends.oldest.is_none_or(|oldest| oldest > until);
+                settled.then(|| vec![(*partition, ends.head)])
+            }
+        };
+        match places {
+            Some(places) => {
+                self.answer.send(Ok(places)).ok();
+                None
+            }
+            None => Some(self),
+        }
+    }
+}
+
+/// One look, in one statement and so as of one moment.
+async fn see(connection: &mut PgConnection, tickets: &[Ticket]) -> Result<Seen, sqlx::Error> {
+    let mut events = BTreeSet::new();
+    let mut consumers: Vec<ConsumerId> = Vec::new();
+    let mut partitions = BTreeSet::new();
+    for ticket in tickets {
+        match ticket.question {
+            Question::Numbered(event) => {
+                events.insert(event);
+            }
+            Question::Reached { consumer, .. } if consumers.contains(&consumer) => {}
+            Question::Reached { consumer, .. } => consumers.push(consumer),
+            Question::Settled { partition, .. } => {
+                partitions.insert(i16::from(partition));
+            }
+        }
+    }
+    let events: Vec<Uuid> = events.into_iter().collect();
+    let rows = sqlx::query(
+        "SELECT 0::smallint, a.at - 1, l.partition, l.partition_number, NULL::bigint, NULL::bigint
+         FROM unnest($1::uuid[]) WITH ORDINALITY AS a(event_id, at)
+              JOIN log l ON l.event_id = a.event_id
+         UNION ALL
+         SELECT 1::smallint, a.at - 1, c.partition, c.number, NULL, NULL
+         FROM unnest($2::text[], $3::int[]) WITH ORDINALITY AS a(consumer, version, at)
+              JOIN bus.checkpoints c ON c.consumer = a.consumer AND c.version = a.version
+         UNION ALL
+         SELECT 2::smallint, 0, w.at, s.heads[w.at + 1],
+                (SELECT min(o.id) FROM outbox o WHERE o.partition IN (w.at, -1)),
+                (SELECT max(o.id) FROM outbox o WHERE o.partition IN (w.at, -1))
+         FROM unnest($4::smallint[]) AS w(at) CROSS JOIN sequencer s",
+    )
+    .bind(&events)
+    .bind(consumers.iter().map(|one| one.name).collect::<Vec<_>>())
+    .bind(consumers.iter().map(|one| one.version).collect::<Vec<_>>())
+    .bind(partitions.into_iter().collect::<Vec<i16>>())
+    .fetch_all(connection)
+    .await?;
+    let mut seen = Seen::default();
+    for row in &rows {
+        let at = usize::try_from(row.try_get::<i64, _>(1)?).unwrap_or_default();
+        let partition = u8::try_from(row.try_get::<i16, _>(2)?).unwrap_or_default();
+        let number: i64 = row.try_get(3)?;
+        match row.try_get::<i16, _>(0)? {
+            0 => {
+                let places = events.get(at).map(|event| seen.numbers.entry(*event));
+                if let Some(places) = places {
+                    places.or_default().push((partition, number));
+                }
+            }
+            1 => {
+                let reached = consumers.get(at).map(|consumer| (*consumer, partition));
+                seen.reached.extend(reached.map(|key| (key, number)));
+            }
+            _ => {
+                let ends = Ends {
+                    head: number,
+                    oldest: row.try_get(4)?,
+                    newest: row.try_get(5)?,
+                };
+                seen.partitions.insert(partition, ends);
+            }
+        }
+    }
+    Ok(seen)
+}
