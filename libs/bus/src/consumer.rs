@@ -151,6 +151,11 @@ impl Default for Options {
     }
 }
 
+/// How long a consumer that has just begun and holds nothing looks more often than heartbeats do:
+/// whoever fenced it, such as a rebuild that swapped its table, may let go in a moment.
+const EAGER: Duration = Duration::from_secs(10);
+/// Pause between two such looks.
+const SOON: Duration = Duration::from_millis(100);
 /// Rest after a small batch that was of no interest: the fewer batches, the fewer checkpoints.
 const LEISURE: Duration = Duration::from_millis(100);
 /// Events of a batch after which there may be many more.
@@ -248,15 +253,22 @@ impl<H: Handler, F: Feed> Consumer<H, F> {
     ) -> Result<(), ConsumerError> {
         let mut force = self.applier.options.force;
         let mut failures = 0;
+        let eager_until = Instant::now() + EAGER;
         while !cancel.is_cancelled() {
             if let Err(error) = self.settle(seat, held, &mut force).await {
                 self.retry(error.into(), &mut failures, cancel).await?;
                 continue;
             }
             if held.is_empty() {
+                let eager = Instant::now() < eager_until;
                 tokio::select! {
                     () = cancel.cancelled() => {}
                     () = seat.change(held) => {}
+                    () = tokio::time::sleep(SOON), if eager => {
+                        if let Err(error) = seat.look(SOON).await {
+                            self.retry(error.into(), &mut failures, cancel).await?;
+                        }
+                    }
                 }
                 continue;
             }

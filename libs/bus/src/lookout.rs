@@ -1,14 +1,14 @@
 //! One look at the database for everybody of the process who waits for something in it.
 //!
-//! Who waits leaves a question. While there are any, one task looks again and again, with one
-//! statement for all of them, and answers those that can be answered. A question is answered by a
+//! Who waits leaves a question. While there are any, one task looks again and again, on behalf of
+//! all of them, and answers those that can be answered. A question is answered by a
 //! look that began after it was asked.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use sqlx::{PgConnection, PgPool, Row};
+use sqlx::{PgConnection, PgPool};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 use uuid::Uuid;
@@ -191,7 +191,8 @@ impl Ticket {
     }
 }
 
-/// One look, in one statement and so as of one moment.
+/// One look: a statement for each kind of question that somebody asks. They are kept apart since
+/// the server plans a statement of all three anew each time, which takes longer than to answer it.
 async fn see(connection: &mut PgConnection, tickets: &[Ticket]) -> Result<Seen, sqlx::Error> {
     let mut events = BTreeSet::new();
     let mut consumers: Vec<ConsumerId> = Vec::new();
@@ -208,52 +209,83 @@ async fn see(connection: &mut PgConnection, tickets: &[Ticket]) -> Result<Seen, 
             }
         }
     }
-    let events: Vec<Uuid> = events.into_iter().collect();
-    let rows = sqlx::query(
-        "SELECT 0::smallint, a.at - 1, l.partition, l.partition_number, NULL::bigint, NULL::bigint
-         FROM unnest($1::uuid[]) WITH ORDINALITY AS a(event_id, at)
-              JOIN log l ON l.event_id = a.event_id
-         UNION ALL
-         SELECT 1::smallint, a.at - 1, c.partition, c.number, NULL, NULL
-         FROM unnest($2::text[], $3::int[]) WITH ORDINALITY AS a(consumer, version, at)
-              JOIN bus.checkpoints c ON c.consumer = a.consumer AND c.version = a.version
-         UNION ALL
-         SELECT 2::smallint, 0, w.at, s.heads[w.at + 1],
-                (SELECT min(o.id) FROM outbox o WHERE o.partition IN (w.at, -1)),
-                (SELECT max(o.id) FROM outbox o WHERE o.partition IN (w.at, -1))
-         FROM unnest($4::smallint[]) AS w(at) CROSS JOIN sequencer s",
-    )
-    .bind(&events)
-    .bind(consumers.iter().map(|one| one.name).collect::<Vec<_>>())
-    .bind(consumers.iter().map(|one| one.version).collect::<Vec<_>>())
-    .bind(partitions.into_iter().collect::<Vec<i16>>())
-    .fetch_all(connection)
-    .await?;
     let mut seen = Seen::default();
-    for row in &rows {
-        let at = usize::try_from(row.try_get::<i64, _>(1)?).unwrap_or_default();
-        let partition = u8::try_from(row.try_get::<i16, _>(2)?).unwrap_or_default();
-        let number: i64 = row.try_get(3)?;
-        match row.try_get::<i16, _>(0)? {
-            0 => {
-                let places = events.get(at).map(|event| seen.numbers.entry(*event));
-                if let Some(places) = places {
-                    places.or_default().push((partition, number));
-                }
-            }
-            1 => {
-                let reached = consumers.get(at).map(|consumer| (*consumer, partition));
-                seen.reached.extend(reached.map(|key| (key, number)));
-            }
-            _ => {
-                let ends = Ends {
-                    head: number,
-                    oldest: row.try_get(4)?,
-                    newest: row.try_get(5)?,
-                };
-                seen.partitions.insert(partition, ends);
-            }
-        }
+    if !events.is_empty() {
+        seen.numbers = numbers(connection, events).await?;
+    }
+    if !consumers.is_empty() {
+        seen.reached = reached(connection, &consumers).await?;
+    }
+    if !partitions.is_empty() {
+        seen.partitions = ends(connection, partitions).await?;
     }
     Ok(seen)
+}
+
+async fn numbers(
+    connection: &mut PgConnection,
+    events: BTreeSet<Uuid>,
+) -> Result<HashMap<Uuid, Places>, sqlx::Error> {
+    let events: Vec<Uuid> = events.into_iter().collect();
+    let rows: Vec<(Uuid, i16, i64)> = sqlx::query_as(
+        "SELECT event_id, partition, partition_number FROM log WHERE event_id = ANY ($1)",
+    )
+    .bind(events)
+    .fetch_all(connection)
+    .await?;
+    let mut found = HashMap::<Uuid, Places>::new();
+    for (event, partition, number) in rows {
+        let places = found.entry(event).or_default();
+        places.push((u8::try_from(partition).unwrap_or_default(), number));
+    }
+    Ok(found)
+}
+
+async fn reached(
+    connection: &mut PgConnection,
+    consumers: &[ConsumerId],
+) -> Result<HashMap<(ConsumerId, u8), i64>, sqlx::Error> {
+    let names: Vec<&str> = consumers.iter().map(|one| one.name).collect();
+    let rows: Vec<(String, i32, i16, i64)> = sqlx::query_as(
+        "SELECT consumer, version, partition, number FROM bus.checkpoints
+         WHERE consumer = ANY ($1)",
+    )
+    .bind(names)
+    .fetch_all(connection)
+    .await?;
+    let mut found = HashMap::new();
+    for (name, version, partition, number) in rows {
+        let same = |one: &&ConsumerId| one.name == name && one.version == version;
+        if let Some(consumer) = consumers.iter().find(same) {
+            let partition = u8::try_from(partition).unwrap_or_default();
+            found.insert((*consumer, partition), number);
+        }
+    }
+    Ok(found)
+}
+
+/// Heads and what waits for a number, as of one moment.
+async fn ends(
+    connection: &mut PgConnection,
+    partitions: BTreeSet<i16>,
+) -> Result<BTreeMap<u8, Ends>, sqlx::Error> {
+    let partitions: Vec<i16> = partitions.into_iter().collect();
+    let rows: Vec<(i16, i64, Option<i64>, Option<i64>)> = sqlx::query_as(
+        "SELECT w.at, s.heads[w.at + 1],
+                (SELECT min(o.id) FROM outbox o WHERE o.partition IN (w.at, -1)),
+                (SELECT max(o.id) FROM outbox o WHERE o.partition IN (w.at, -1))
+         FROM unnest($1::smallint[]) AS w(at) CROSS JOIN sequencer s",
+    )
+    .bind(partitions)
+    .fetch_all(connection)
+    .await?;
+    let ends = |(at, head, oldest, newest)| {
+        let ends = Ends {
+            head,
+            oldest,
+            newest,
+        };
+        (u8::try_from(at).unwrap_or_default(), ends)
+    };
+    Ok(rows.into_iter().map(ends).collect())
 }

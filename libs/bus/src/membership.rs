@@ -6,18 +6,19 @@
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use sqlx::{PgPool, Row};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use uuid::Uuid;
 
 use crate::lease::BEAT;
 use crate::{ConsumerId, LEASE_TIME, Leases};
 
 /// Longest wait for one heartbeat.
-const PATIENCE: std::time::Duration = LEASE_TIME;
+const PATIENCE: Duration = LEASE_TIME;
 
 /// The seats of one process at its consumers.
 #[derive(Debug)]
@@ -25,6 +26,7 @@ pub struct Membership {
     owner: Uuid,
     pool: PgPool,
     joined: Mutex<BTreeSet<(&'static str, i32)>>,
+    last_beat: Mutex<Option<Instant>>,
     roster: watch::Sender<Arc<Roster>>,
     heart: Mutex<Option<JoinHandle<()>>>,
 }
@@ -82,6 +84,7 @@ impl Membership {
             owner,
             pool,
             joined: Mutex::default(),
+            last_beat: Mutex::default(),
             roster: watch::Sender::new(Arc::default()),
             heart: Mutex::default(),
         })
@@ -153,6 +156,7 @@ impl Membership {
 
     /// Prolongs everything that this process holds and looks who else is there.
     async fn beat(&self) -> Result<(), sqlx::Error> {
+        *lock(&self.last_beat) = Some(Instant::now());
         let joined: Vec<(&'static str, i32)> = lock(&self.joined).iter().copied().collect();
         let (names, versions): (Vec<&str>, Vec<i32>) = joined.into_iter().unzip();
         // The last part reads as of before the first: what is our own is alive all the same.
@@ -247,6 +251,15 @@ impl Seat {
             &self.asked,
             &held,
         )
+    }
+
+    /// Beats now, unless the last heartbeat of the process is younger than `age`.
+    pub(crate) async fn look(&self, age: Duration) -> Result<(), sqlx::Error> {
+        let last = *lock(&self.membership.last_beat);
+        if last.is_some_and(|last| last.elapsed() < age) {
+            return Ok(());
+        }
+        self.membership.beat().await
     }
 
     /// The plan of this moment was carried out.
