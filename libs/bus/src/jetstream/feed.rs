@@ -1,6 +1,7 @@
 //! The streams as a feed: what comes without a hole is taken from the bus, everything else from
 //! the log.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -91,7 +92,8 @@ pub struct JetStreamFeed {
     looked: Instant,
     /// Partitions whose head was beyond us at the last look.
     ahead: BTreeMap<u8, i64>,
-    /// Partitions that the bus is silent about although the log goes on.
+    /// Partitions that the bus is silent about although the log goes on, or may have gone on before
+    /// the stream was followed.
     late: BTreeSet<u8>,
 }
 
@@ -107,12 +109,19 @@ impl JetStreamFeed {
         }
         self.tails
             .retain(|held, _| after.iter().any(|(partition, _)| partition == held));
-        for (partition, _) in after {
-            let start = || Tail::start(&self.streams, *partition, Arc::clone(&self.news));
-            self.tails.entry(*partition).or_insert_with(start);
-        }
         self.late.clear();
         self.ahead.clear();
+        for (partition, _) in after {
+            if let Entry::Vacant(new) = self.tails.entry(*partition) {
+                new.insert(Tail::start(
+                    &self.streams,
+                    *partition,
+                    Arc::clone(&self.news),
+                ));
+                // What the stream carried before is not in it; the log is read at once.
+                self.late.insert(*partition);
+            }
+        }
     }
 
     /// Which partitions the bus is silent about: the log was beyond us at the last look already,

@@ -24,7 +24,7 @@ use uuid::Uuid;
 use super::{JetStream, NatsError, PATIENCE, stream_name};
 use crate::cloudevent;
 use crate::history::find_mismatch;
-use crate::{ConsumerId, Handler, HandlerError, Sighting};
+use crate::{ConsumerId, Handler, HandlerError, Options, Sighting};
 
 /// The relay as a consumer of the log.
 pub const RELAY: ConsumerId = ConsumerId {
@@ -34,8 +34,12 @@ pub const RELAY: ConsumerId = ConsumerId {
 
 /// Most messages of an atomic batch; the server allows 1,000.
 const ATOMIC: usize = 500;
-/// Fewer messages go one by one: the server sets up a store of its own for each atomic batch.
-const FEW: usize = 64;
+/// Fewer messages go one by one: the server sets up a store of its own for each atomic batch, which
+/// takes it as long as 250 messages do.
+const FEW: usize = 256;
+/// Events that are read and published at once. Over sixteen partitions that makes atomic batches
+/// that are worth their store.
+const BATCH: u32 = 8_000;
 /// How far back the last message of a stream is looked for when the newest were deleted.
 const LOOK_BACK: u64 = 64;
 /// Longest time for one partition's part of a batch.
@@ -58,6 +62,14 @@ struct End {
 }
 
 impl Publisher {
+    /// The options of a consumer, as they suit the relay.
+    pub fn options(options: Options) -> Options {
+        Options {
+            batch: BATCH,
+            ..options
+        }
+    }
+
     /// A publisher that does not know yet how far the streams are.
     pub fn new(bus: JetStream) -> Self {
         Self {

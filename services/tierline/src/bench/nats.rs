@@ -72,10 +72,10 @@ impl Nats {
         let stop = CancellationToken::new();
         let feed = SharedLog::new(LogReader::new(pool.clone()), None).feed();
         let publisher = Publisher::new(self.bus.clone());
-        let options = Options {
+        let options = Publisher::options(Options {
             force: true,
             ..Options::default()
-        };
+        });
         let consumer = Consumer::new(RELAY, pool.clone(), feed, publisher, options);
         let begin = std::time::Instant::now();
         let mut relaying = tokio::spawn(consumer.run(stop.clone()));

@@ -110,7 +110,7 @@ impl Node {
     }
 
     fn keep_relay(&mut self, pool: PgPool, bus: JetStream, log: &SharedLog, options: &Options) {
-        let (log, options) = (log.clone(), options.clone());
+        let (log, options) = (log.clone(), Publisher::options(options.clone()));
         self.keep(RELAY.name, move |stop| {
             let publisher = Publisher::new(bus.clone());
             Consumer::new(RELAY, pool.clone(), log.feed(), publisher, options.clone()).run(stop)
