@@ -234,8 +234,8 @@ async fn an_idle_sequencer_writes_nothing() {
         .remove(0)
         .unwrap();
     world.sequencer.drain().await.unwrap();
-    // What it asks, in a transaction that can be looked at: whoever writes, if only a lock on a row,
-    // gets an id.
+    // What it asks, in a transaction that can be looked at: whoever writes, if only a lock on a
+    // row, gets an id.
     let mut transaction = world.pool.begin().await.unwrap();
     let taken: i64 = sqlx::query_scalar("SELECT taken FROM sequence_outbox(100)")
         .fetch_one(&mut *transaction)
