@@ -113,12 +113,19 @@ impl<H: Handler> Applier<H> {
     /// counted before a failover or a restore must not be written after it.
     async fn connection(&self) -> Result<PoolConnection<Postgres>, Failure> {
         let connection = self.pool.acquire().await?;
-        if tierline_eventstore::generation() != self.life {
-            return Err(Failure::Retry(
-                "the database is another life of itself".into(),
-            ));
-        }
+        self.same_life()?;
         Ok(connection)
+    }
+
+    /// Also who had nothing to do while the database became another one has to look again how far
+    /// it is: the log may be shorter than that.
+    pub(crate) fn same_life(&self) -> Result<(), Failure> {
+        if tierline_eventstore::generation() == self.life {
+            return Ok(());
+        }
+        Err(Failure::Retry(
+            "the database is another life of itself".into(),
+        ))
     }
 
     /// What the handler keeps in memory of failed attempts is void.

@@ -359,6 +359,7 @@ impl<H: Handler, F: Feed> Consumer<H, F> {
         let mut looked_for_retries = Instant::now();
         let mut ahead = None;
         while !cancel.is_cancelled() && seat.plan(held).is_empty() {
+            applier.same_life()?;
             let positions = checkpoints.positions();
             let limit = applier.options.batch;
             let events = match ahead.take() {
