@@ -35,7 +35,8 @@ pub trait Handler: Send {
         batch: &[LogEvent],
     ) -> Result<(), HandlerError>;
 
-    /// False when no event of the last batch was of any interest: then nobody waits for the next.
+    /// False when no event of the last batch was of any interest, and those of the next may wait a
+    /// moment.
     fn concerned(&self) -> bool {
         true
     }
@@ -398,25 +399,24 @@ impl<H: Handler, F: Feed> Consumer<H, F> {
                 applier.retry_parked(&checkpoints).await?;
                 looked_for_retries = Instant::now();
             }
-            if let Step::Unconcerned = step {
-                tokio::select! {
-                    () = cancel.cancelled() => {}
-                    () = seat.change(held) => {}
-                    () = tokio::time::sleep(LEISURE) => {}
+            let rest = async {
+                match step {
+                    Step::Applied => {}
+                    Step::Unconcerned => tokio::time::sleep(LEISURE).await,
+                    Step::Nothing => {
+                        let patience = if parked {
+                            Duration::from_secs(1)
+                        } else {
+                            applier.options.patience
+                        };
+                        feed.wait(&checkpoints.positions(), patience).await;
+                    }
                 }
-            }
-            if let Step::Nothing = step {
-                let patience = if parked {
-                    Duration::from_secs(1)
-                } else {
-                    applier.options.patience
-                };
-                let positions = checkpoints.positions();
-                tokio::select! {
-                    () = cancel.cancelled() => {}
-                    () = seat.change(held) => {}
-                    () = feed.wait(&positions, patience) => {}
-                }
+            };
+            tokio::select! {
+                () = cancel.cancelled() => {}
+                () = seat.change(held) => {}
+                () = rest => {}
             }
         }
         Ok(())

@@ -46,7 +46,7 @@ impl Leases {
         partitions: &[u8],
         force: bool,
     ) -> Result<Vec<(u8, i64)>, sqlx::Error> {
-        self.free_locks(connection, partitions, force).await?;
+        self.free_locks(connection, partitions).await?;
         let rows = sqlx::query(
             "WITH before AS (
                  SELECT partition, owner FROM bus.leases WHERE consumer = $1 AND version = $2),
@@ -87,25 +87,23 @@ impl Leases {
         Ok(held)
     }
 
-    /// Who is about to lose leases without a word may stand still in the middle of a transaction,
-    /// and keep rows locked that are needed to go on.
+    /// Who has let leases expire may stand still in the middle of a transaction, and keep rows
+    /// locked that are needed to go on. Who only has to give way is left alone.
     async fn free_locks(
         &self,
         connection: &mut PgConnection,
         partitions: &[u8],
-        force: bool,
     ) -> Result<(), sqlx::Error> {
         let silent: Vec<Uuid> = sqlx::query_scalar(
             "SELECT DISTINCT owner FROM bus.leases
              WHERE consumer = $1 AND version = $2 AND partition = ANY ($3)
-               AND owner NOT IN ($4, $5) AND (expires_at < clock_timestamp() OR $6)",
+               AND owner NOT IN ($4, $5) AND expires_at < clock_timestamp()",
         )
         .bind(self.consumer.name)
         .bind(self.consumer.version)
         .bind(numbers(partitions))
         .bind(self.owner)
         .bind(Uuid::nil())
-        .bind(force)
         .fetch_all(&mut *connection)
         .await?;
         if silent.is_empty() {

@@ -236,7 +236,7 @@ async fn numbers(
     let mut found = HashMap::<Uuid, Places>::new();
     for (event, partition, number) in rows {
         let places = found.entry(event).or_default();
-        places.push((u8::try_from(partition).unwrap_or_default(), number));
+        places.push((place(partition), number));
     }
     Ok(found)
 }
@@ -257,11 +257,16 @@ async fn reached(
     for (name, version, partition, number) in rows {
         let same = |one: &&ConsumerId| one.name == name && one.version == version;
         if let Some(consumer) = consumers.iter().find(same) {
-            let partition = u8::try_from(partition).unwrap_or_default();
+            let partition = place(partition);
             found.insert((*consumer, partition), number);
         }
     }
     Ok(found)
+}
+
+/// The database allows no other partitions than there are.
+fn place(partition: i16) -> u8 {
+    u8::try_from(partition).unwrap_or_default()
 }
 
 /// Heads and what waits for a number, as of one moment.
@@ -285,7 +290,7 @@ async fn ends(
             oldest,
             newest,
         };
-        (u8::try_from(at).unwrap_or_default(), ends)
+        (place(at), ends)
     };
     Ok(rows.into_iter().map(ends).collect())
 }

@@ -31,7 +31,7 @@ pub fn process_id() -> Uuid {
     *PROCESS
 }
 
-/// Ends the sessions of other processes that have done nothing for `still` in the middle of a
+/// Ends the sessions of these processes that have done nothing for `still` in the middle of a
 /// transaction, so that their locks are free. Returns how many there were.
 ///
 /// # Errors

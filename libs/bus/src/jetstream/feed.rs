@@ -1,8 +1,8 @@
 //! The streams as a feed: what comes without a hole is taken from the bus, everything else from
 //! the log.
 
+use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -74,7 +74,7 @@ impl JetStreamLog {
             epoch: None,
             looked: Instant::now(),
             ahead: BTreeMap::new(),
-            late: BTreeSet::new(),
+            late: BTreeMap::new(),
         }
     }
 }
@@ -92,9 +92,8 @@ pub struct JetStreamFeed {
     looked: Instant,
     /// Partitions whose head was beyond us at the last look.
     ahead: BTreeMap<u8, i64>,
-    /// Partitions that the bus is silent about although the log goes on, or may have gone on before
-    /// the stream was followed.
-    late: BTreeSet<u8>,
+    /// Partitions of which the log is read although nothing came, and why.
+    late: BTreeMap<u8, BackfillCause>,
 }
 
 impl JetStreamFeed {
@@ -119,7 +118,7 @@ impl JetStreamFeed {
                     Arc::clone(&self.news),
                 ));
                 // What the stream carried before is not in it; the log is read at once.
-                self.late.insert(*partition);
+                self.late.insert(*partition, BackfillCause::Start);
             }
         }
     }
@@ -145,7 +144,7 @@ impl JetStreamFeed {
                 self.ahead.insert(*partition, head);
             }
             if silent && before.is_some_and(|before| *number < before) {
-                self.late.insert(*partition);
+                self.late.insert(*partition, BackfillCause::Silent);
             } else {
                 self.late.remove(partition);
             }
@@ -174,8 +173,8 @@ impl JetStreamFeed {
                 gaps.insert(*partition, (end, cause));
             } else if end > *number {
                 self.late.remove(partition);
-            } else if self.late.contains(partition) {
-                gaps.insert(*partition, (end, BackfillCause::Silent));
+            } else if let Some(cause) = self.late.get(partition) {
+                gaps.insert(*partition, (end, *cause));
             }
             *number = end;
         }

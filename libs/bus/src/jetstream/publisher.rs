@@ -35,7 +35,7 @@ pub const RELAY: ConsumerId = ConsumerId {
 /// Most messages of an atomic batch; the server allows 1,000.
 const ATOMIC: usize = 500;
 /// Fewer messages go one by one: the server sets up a store of its own for each atomic batch, which
-/// takes it as long as 250 messages do.
+/// takes it as long as some two hundred messages do.
 const FEW: usize = 256;
 /// Events that are read and published at once. Over sixteen partitions that makes atomic batches
 /// that are worth their store.

@@ -71,6 +71,8 @@ words! {
         Unreachable = "unreachable",
         /// The bus brought nothing although the log went on.
         Silent = "silent",
+        /// The stream was not followed before: what it carried meanwhile.
+        Start = "start",
         /// The content may not leave the database, so that the bus only refers to it.
         Reference = "reference",
     }

@@ -139,12 +139,7 @@ pub async fn shutdown(setting: &Setting, report: &mut Report) -> anyhow::Result<
         ..Load::default()
     };
     let mut busy = Busy::start(Blueprint::default(), load, setting).await?;
-    let names: Vec<String> = busy
-        .sandbox
-        .processes
-        .iter()
-        .map(|process| process.plan.name.clone())
-        .collect();
+    let names = busy.sandbox.names();
     let rounds = setting.rounds(1, 3);
     for name in names.iter().cycle().take(names.len() * rounds as usize) {
         let process = busy.sandbox.process(name)?;

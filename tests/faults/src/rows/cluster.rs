@@ -27,26 +27,32 @@ const COPIED: Duration = Duration::from_secs(90);
 
 /// Row 29: the server that leads a stream is killed, stands still, or gives up its office.
 pub async fn leader_change(setting: &Setting, report: &mut Report) -> anyhow::Result<End> {
-    let programs = programs();
-    if programs.is_empty() {
-        return Ok(End::Skipped(ABSENT.to_owned()));
-    }
-    for program in programs {
-        let mut busy = busy(setting, &program, report).await?;
-        let mut random = ChaCha8Rng::seed_from_u64(setting.seed);
-        for _ in 0..setting.rounds(1, 2) {
-            for change in [Change::Killed, Change::Frozen, Change::SteppedDown] {
-                let stream = name(random.random_range(0..STREAMS));
-                change.happens(&mut busy, &stream, report).await?;
-            }
+    on_each_server(setting, report, async |busy, random, report| {
+        for change in [Change::Killed, Change::Frozen, Change::SteppedDown] {
+            let stream = name(random.random_range(0..STREAMS));
+            change.happens(busy, &stream, report).await?;
         }
-        whole(busy, report).await?;
-    }
-    Ok(End::Passed)
+        Ok(())
+    })
+    .await
 }
 
 /// Row 30: one server is alone, then all of them are.
 pub async fn partition(setting: &Setting, report: &mut Report) -> anyhow::Result<End> {
+    on_each_server(setting, report, async |busy, random, report| {
+        let stream = name(random.random_range(0..STREAMS));
+        minority(busy, &stream, report).await?;
+        no_majority(busy, report).await
+    })
+    .await
+}
+
+/// A round, or two, on a cluster of each kind of server, and at the end the invariants.
+async fn on_each_server(
+    setting: &Setting,
+    report: &mut Report,
+    round: impl AsyncFn(&mut Busy, &mut ChaCha8Rng, &mut Report) -> anyhow::Result<()>,
+) -> anyhow::Result<End> {
     let programs = programs();
     if programs.is_empty() {
         return Ok(End::Skipped(ABSENT.to_owned()));
@@ -55,9 +61,7 @@ pub async fn partition(setting: &Setting, report: &mut Report) -> anyhow::Result
         let mut busy = busy(setting, &program, report).await?;
         let mut random = ChaCha8Rng::seed_from_u64(setting.seed);
         for _ in 0..setting.rounds(1, 2) {
-            let stream = name(random.random_range(0..STREAMS));
-            minority(&mut busy, &stream, report).await?;
-            no_majority(&mut busy, report).await?;
+            round(&mut busy, &mut random, report).await?;
         }
         whole(busy, report).await?;
     }

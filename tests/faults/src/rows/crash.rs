@@ -5,6 +5,8 @@ use std::time::Duration;
 use rand::seq::IndexedRandom as _;
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
+use sqlx::PgConnection;
+use uuid::Uuid;
 
 use super::{Busy, End, Setting, TAKEOVER};
 use crate::checker::Expect;
@@ -19,12 +21,7 @@ pub async fn kill(setting: &Setting, report: &mut Report) -> anyhow::Result<End>
     let mut random = ChaCha8Rng::seed_from_u64(setting.seed);
     let load = Load::default();
     let mut busy = Busy::start(Blueprint::default().in_pairs(), load, setting).await?;
-    let names: Vec<String> = busy
-        .sandbox
-        .processes
-        .iter()
-        .map(|process| process.plan.name.clone())
-        .collect();
+    let names = busy.sandbox.names();
     let mut slowest = Duration::ZERO;
     for round in 1..=rounds {
         let pause = Duration::from_millis(random.random_range(200..1_500));
@@ -70,26 +67,40 @@ fn follows_the_log(name: &str) -> bool {
     name.starts_with("evaluator") || name.starts_with("projector")
 }
 
-/// Waits until everything that is in the log now is applied by every consumer, and tells how long
+/// Waits until everything that is appended now is applied by every consumer, and tells how long
 /// that took.
 ///
 /// # Errors
 /// When it takes longer than a takeover may.
 pub async fn took_over(sandbox: &Sandbox) -> anyhow::Result<Duration> {
     let mut connection = sandbox.postgres.connect().await?;
-    let heads: Vec<i64> = sqlx::query_scalar("SELECT heads FROM sequencer")
-        .fetch_one(&mut connection)
+    // What is answered has a row there until the sequencer has given it its number.
+    let unnumbered: Vec<Uuid> = sqlx::query_scalar("SELECT event_id FROM outbox")
+        .fetch_all(&mut connection)
         .await?;
-    let what = "everybody has applied what was in the log when a process died";
+    let mut heads = None;
+    let what = "everybody has applied what was appended when a process died";
     wait::until(TAKEOVER, what, async || {
+        if heads.is_none() {
+            heads = heads_with(&mut connection, &unnumbered).await;
+        }
+        let Some(heads) = &heads else { return false };
         let behind: Result<i64, sqlx::Error> = sqlx::query_scalar(
             "SELECT count(*) FROM bus.checkpoints
              WHERE number < ($1::bigint[])[partition + 1] AND consumer <> 'relay'",
         )
-        .bind(&heads)
+        .bind(heads)
         .fetch_one(&mut connection)
         .await;
         behind.is_ok_and(|behind| behind == 0)
     })
     .await
+}
+
+/// The heads of the partitions, once all these events are numbered.
+async fn heads_with(connection: &mut PgConnection, events: &[Uuid]) -> Option<Vec<i64>> {
+    let sql = "SELECT heads FROM sequencer
+               WHERE NOT EXISTS (SELECT FROM outbox WHERE event_id = ANY ($1))";
+    let found = sqlx::query_scalar(sql).bind(events);
+    found.fetch_optional(connection).await.ok().flatten()
 }

@@ -92,12 +92,7 @@ async fn nearly_full(busy: &mut Busy, disk: &SmallDisk, report: &mut Report) -> 
         "the disk of the write-ahead log has {} MB left",
         disk.free()? >> 20
     ));
-    let names: Vec<String> = busy
-        .sandbox
-        .processes
-        .iter()
-        .map(|process| process.plan.name.clone())
-        .collect();
+    let names = busy.sandbox.names();
     for name in names {
         let process = busy.sandbox.process(&name)?;
         wait::until(Duration::from_secs(10), "readiness goes off", async || {

@@ -268,6 +268,12 @@ impl Sandbox {
         ]
     }
 
+    /// The names of all processes.
+    pub fn names(&self) -> Vec<String> {
+        let names = self.processes.iter().map(|one| one.plan.name.clone());
+        names.collect()
+    }
+
     /// The process of that name.
     ///
     /// # Errors

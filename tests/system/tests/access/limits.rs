@@ -84,6 +84,15 @@ async fn start() -> (Node, Channel, String) {
     (node, channel, token)
 }
 
+/// At its peak the node took little more memory than the MiB that it had before.
+fn has_not_grown(node: &Node, most: u64) {
+    let (_, more) = node.memory();
+    assert!(
+        more < most + ROOM,
+        "{most} MiB before, {more} MiB at most since"
+    );
+}
+
 /// Somebody who behaves is served, on the same connection.
 async fn is_served(channel: &Channel, token: &str) {
     let asked = send(channel, token, GET_ORG, Vec::new(), Extra::default()).await;
@@ -124,11 +133,7 @@ async fn a_message_that_is_too_large_is_refused_packed_or_not() {
         assert!(refusal.message().contains(&limit), "{refusal:?}");
     }
     is_served(&channel, &token).await;
-    let (_, more) = node.memory();
-    assert!(
-        more < most + ROOM,
-        "{most} MiB before, {more} MiB at most since"
-    );
+    has_not_grown(&node, most);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -169,11 +174,7 @@ async fn a_list_of_headers_that_is_too_long_is_refused() {
         assert!(refusal.message().contains("431"), "{refusal:?}");
     }
     is_served(&channel, &token).await;
-    let (_, more) = node.memory();
-    assert!(
-        more < most + ROOM,
-        "{most} MiB before, {more} MiB at most since"
-    );
+    has_not_grown(&node, most);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -202,11 +203,7 @@ async fn calls_beyond_those_that_a_connection_may_have_at_once_are_refused() {
         }
     }
     is_served(&channel, &token).await;
-    let (_, more) = node.memory();
-    assert!(
-        more < most + ROOM,
-        "{most} MiB before, {more} MiB at most since"
-    );
+    has_not_grown(&node, most);
 }
 
 /// A frame of HTTP/2.
