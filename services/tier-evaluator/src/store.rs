@@ -435,14 +435,16 @@ pub(crate) async fn with_money_since(
 pub(crate) async fn rates_stream(
     connection: &mut PgConnection,
     org: &str,
+    after: u64,
     up_to: u64,
 ) -> Result<Vec<(u64, String)>, sqlx::Error> {
     let rows = sqlx::query(
         "SELECT sequence, payload::text FROM events
-         WHERE aggregate_type = 'Rates' AND aggregate_id = $1 AND sequence <= $2
+         WHERE aggregate_type = 'Rates' AND aggregate_id = $1 AND sequence > $2 AND sequence <= $3
          ORDER BY sequence",
     )
     .bind(format!("{org}/rates"))
+    .bind(i64::try_from(after).unwrap_or(i64::MAX))
     .bind(i64::try_from(up_to).unwrap_or(i64::MAX))
     .fetch_all(connection)
     .await?;

@@ -34,11 +34,11 @@ impl Batch<'_> {
             facts.entry(key).or_default().push(fact);
         }
         for (key, specs) in wanted {
-            self.load_rates(&key.0).await?;
             let facts = facts.remove(&key).unwrap_or_default();
             let Some(seen) = self.view_of(&key).map(|view| view.rates_seen) else {
                 continue;
             };
+            self.load_rates(&key.0, seen).await?;
             let Some(known) = self.memory.rates.get(&key.0) else {
                 continue;
             };

@@ -9,7 +9,6 @@ use tierline_domain::{Decide, EnrollmentId, ProgramId, StreamId};
 use tierline_eventstore::LogEvent;
 
 use super::{Batch, Trouble, fact_key, partner_of};
-use crate::handler::KnownRates;
 use crate::partner::Enrolled;
 use crate::store::{self, PartnerKey};
 
@@ -65,9 +64,9 @@ impl Batch<'_> {
         let Some(after) = facts::apply_event(before.clone(), &id, activity, version) else {
             return Ok(());
         };
-        self.load_rates(&event.org_id).await?;
         let partner_key = (event.org_id.clone(), partner);
         let seen = self.view(&event.org_id).rates_seen;
+        self.load_rates(&event.org_id, seen).await?;
         if let Some(state) = self.memory.partners.get_mut(&partner_key)
             && let Some(index) = &mut state.index
             && let Some(known) = self.memory.rates.get(&event.org_id)
@@ -84,19 +83,19 @@ impl Batch<'_> {
         Ok(())
     }
 
-    /// Reads the rates of the org once, as far as this partition has seen them published.
-    pub(super) async fn load_rates(&mut self, org: &str) -> Result<(), Trouble> {
-        if self.memory.rates.contains_key(org) {
+    /// Reads the rates of the org up to this version of their stream, as far as they are not known
+    /// already.
+    pub(super) async fn load_rates(&mut self, org: &str, up_to: u64) -> Result<(), Trouble> {
+        let known = self.memory.rates.entry(org.to_owned()).or_default();
+        if known.version >= up_to {
             return Ok(());
         }
-        let seen = self.view(org).rates_seen;
-        let mut known = KnownRates::default();
-        for (sequence, payload) in store::rates_stream(self.connection, org, seen).await? {
+        let stream = store::rates_stream(self.connection, org, known.version, up_to);
+        for (sequence, payload) in stream.await? {
             let event: RatesEvent = serde_json::from_str(&payload)
                 .map_err(|error| Trouble::Event(format!("stored rates: {error}")))?;
             known.publish(sequence, &event);
         }
-        self.memory.rates.insert(org.to_owned(), known);
         Ok(())
     }
 
@@ -106,7 +105,8 @@ impl Batch<'_> {
         rates: &RatesEvent,
     ) -> Result<(), Trouble> {
         let org = &event.org_id;
-        self.load_rates(org).await?;
+        let seen = self.view(org).rates_seen;
+        self.load_rates(org, seen).await?;
         let version = u64::try_from(event.sequence).unwrap_or_default();
         let known = self.memory.rates.entry(org.clone()).or_default();
         // Another partition of this process may have been here first.

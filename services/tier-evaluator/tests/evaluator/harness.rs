@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use rust_decimal::Decimal;
 use sqlx::PgPool;
-use tierline_bus::{Checkpoints, Consumer, LogFeed, Options, TIER_EVALUATOR};
+use tierline_bus::{Checkpoints, Consumer, Handler as _, LogFeed, Options, TIER_EVALUATOR};
 use tierline_domain::activity::{Deal, DealCommand, DealRecord, DealState, RecordDeal};
 use tierline_domain::enrollment::{Enroll, Enrollment, EnrollmentCommand, TrackFacts};
 use tierline_domain::partner::{
@@ -23,7 +23,9 @@ use tierline_domain::{
     Currency, DealId, EnrollmentId, Entity, Money, OrgId, PartnerId, ProgramId, StreamId, TierId,
     TrackId,
 };
-use tierline_eventstore::{CommandContext, EventStore, LogEvent, LogReader, Runner, Sequencer};
+use tierline_eventstore::{
+    CommandContext, EventStore, LogEvent, LogReader, Runner, Sequencer, partition_of,
+};
 use tierline_testkit::{TestDatabase, eventually};
 use tierline_tier_evaluator::Evaluator;
 use tokio_util::sync::CancellationToken;
@@ -211,6 +213,37 @@ impl Harness {
         .await;
         stop.cancel();
         task.await.unwrap().unwrap();
+        self.sequencer.drain().await.unwrap();
+    }
+
+    /// An evaluator that is given what [`Self::give`] is told to, and nothing else.
+    pub async fn evaluator(&self) -> Evaluator {
+        let mut evaluator = Evaluator::new(self.runner.store().clone(), Arc::new(Timestamp::now));
+        let mut connection = self.pool.acquire().await.unwrap();
+        let all: Vec<u8> = (0..tierline_eventstore::PARTITIONS).collect();
+        evaluator.start(&mut connection, &all).await.unwrap();
+        evaluator
+    }
+
+    /// The partition of a partner.
+    pub fn partition(&self, partner: &str) -> u8 {
+        partition_of(&format!("{}/{partner}", self.org))
+    }
+
+    /// The events of a partition after a number.
+    pub async fn events(&self, partition: u8, after: i64) -> Vec<LogEvent> {
+        self.sequencer.drain().await.unwrap();
+        let reader = LogReader::new(self.pool.clone());
+        let read = reader.read(&[(partition, after)], 1_000, 1_000).await;
+        read.unwrap()
+    }
+
+    /// Gives an evaluator one batch.
+    pub async fn give(&self, evaluator: &mut Evaluator, batch: &[LogEvent]) {
+        let mut transaction = self.pool.begin().await.unwrap();
+        evaluator.apply(&mut transaction, batch).await.unwrap();
+        transaction.commit().await.unwrap();
+        evaluator.committed();
         self.sequencer.drain().await.unwrap();
     }
 

@@ -6,6 +6,7 @@ mod harness;
 
 use harness::{Harness, deal, enroll};
 use jiff::civil::date;
+use tierline_bus::Handler as _;
 use tierline_domain::standing::StandingEvent;
 
 /// Types of the decisions in a standing, without their prefix.
@@ -213,5 +214,75 @@ async fn an_ended_enrollment_is_closed_by_its_timer() {
         decisions(&harness.standing("e1").await),
         ["opened", "closed"]
     );
+    harness.replay_is_clean().await;
+}
+
+#[tokio::test]
+async fn what_is_let_go_at_rest_is_read_back() {
+    let harness = Harness::sandbox(date(2018, 7, 1)).await;
+    harness.partner("acme").await;
+    harness
+        .execute(enroll("e1", "acme", date(2018, 1, 1)))
+        .await;
+    harness.rates(date(2018, 3, 2), &[("USD", "1.2312")]).await;
+    let mut evaluator = harness.evaluator().await;
+    let (partition, mut after) = (harness.partition("acme"), 0);
+    for (n, expected) in [["opened", ""], ["opened", "up"]].iter().enumerate() {
+        let won = deal(&format!("d{n}"), "acme", date(2018, 3, 3), "50000", "EUR");
+        harness.record(won).await;
+        let events = harness.events(partition, after).await;
+        after = events.last().unwrap().partition_number;
+        harness.give(&mut evaluator, &events).await;
+        let expected: Vec<_> = expected.iter().filter(|one| !one.is_empty()).collect();
+        let found = harness.standing("e1").await;
+        assert_eq!(decisions(&found).iter().collect::<Vec<_>>(), expected);
+        evaluator.rest();
+    }
+    harness.replay_is_clean().await;
+}
+
+#[tokio::test]
+async fn a_partition_that_knows_newer_rates_than_another_has_them_after_a_restart_too() {
+    let harness = Harness::sandbox(date(2018, 7, 1)).await;
+    let name = |n: u8| format!("p{n}");
+    let first = harness.partition(&name(0));
+    let behind = (1..).map(name).find(|one| harness.partition(one) < first);
+    let (ahead, behind) = (name(0), behind.unwrap());
+    for (partner, enrollment) in [(&ahead, "e-ahead"), (&behind, "e-behind")] {
+        harness.partner(partner).await;
+        harness
+            .execute(enroll(enrollment, partner, date(2018, 1, 1)))
+            .await;
+        let deal = deal(enrollment, partner, date(2018, 3, 3), "100000", "EUR");
+        harness.record(deal).await;
+    }
+    harness.rates(date(2018, 3, 2), &[("USD", "1.2312")]).await;
+    let (there, here) = (harness.partition(&behind), first);
+    let of_behind = harness.events(there, 0).await;
+    let of_ahead = harness.events(here, 0).await;
+    let (before, [the_deal, the_rates]) = of_behind.split_last_chunk().unwrap();
+    let mut evaluator = harness.evaluator().await;
+    harness.give(&mut evaluator, before).await;
+    harness.give(&mut evaluator, &of_ahead).await;
+    assert_eq!(
+        decisions(&harness.standing("e-ahead").await),
+        ["opened", "up"]
+    );
+
+    let mut evaluator = harness.evaluator().await;
+    harness
+        .record(deal("d2", &ahead, date(2018, 3, 4), "1", "EUR"))
+        .await;
+    let mut both = vec![the_deal.clone()];
+    let last = of_ahead.last().unwrap().partition_number;
+    both.extend(harness.events(here, last).await);
+    harness.give(&mut evaluator, &both).await;
+    harness
+        .give(&mut evaluator, std::slice::from_ref(the_rates))
+        .await;
+    for enrollment in ["e-ahead", "e-behind"] {
+        let standing = harness.standing(enrollment).await;
+        assert_eq!(decisions(&standing), ["opened", "up"], "{enrollment}");
+    }
     harness.replay_is_clean().await;
 }
