@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use sqlx::pool::PoolConnection;
-use sqlx::{Acquire, PgPool, Postgres};
+use sqlx::{Acquire, PgConnection, PgPool, Postgres};
 use tierline_eventstore::{LogEvent, LogReader, ReadError};
 use tierline_telemetry::metrics::{self, FailureCause, Part};
 use tierline_telemetry::trace;
@@ -249,41 +249,27 @@ impl<H: Handler> Applier<H> {
     async fn try_batch(
         &mut self,
         checkpoints: &Checkpoints,
-        Work {
-            events,
-            parking,
-            witnesses,
-            to,
-        }: Work<'_>,
+        work: Work<'_>,
     ) -> Result<(), Failure> {
         let deadline = Instant::now() + self.options.deadline;
         let mut connection = self.connection().await?;
         let work = async {
-            let mut transaction = connection.begin().await?;
-            if self.hearsay
-                && let Some(mismatch) = find_mismatch(&mut transaction, witnesses).await?
-            {
-                transaction.rollback().await?;
-                return Err(self.other_history(mismatch));
+            let wanted = self.wants_any(work.events);
+            let transactional = self.handler.is_transactional();
+            if wanted && !transactional {
+                self.look_for_mismatch(&mut connection, work).await?;
             }
-            if !events.is_empty() {
-                let applied = self.handler.apply(&mut transaction, events).await;
-                if let Err(error) = applied {
+            if !work.parking.is_empty() || (wanted && transactional) {
+                let mut transaction = connection.begin().await?;
+                if let Err(failure) = self.take(&mut transaction, checkpoints, work).await {
                     transaction.rollback().await?;
-                    return Err(self.failed(error));
+                    return Err(failure);
                 }
+                transaction.commit().await?;
+                Ok(())
+            } else {
+                self.take(&mut connection, checkpoints, work).await
             }
-            let aside: Vec<_> = parking
-                .iter()
-                .map(|(event, error)| (event, error.clone()))
-                .collect();
-            parked::park(&mut transaction, self.id, &aside).await?;
-            if !checkpoints.advance(&mut transaction, to).await? {
-                transaction.rollback().await?;
-                return Err(Failure::Final(ConsumerError::Fenced(self.id)));
-            }
-            transaction.commit().await?;
-            Ok(())
         };
         match tokio::time::timeout_at(deadline, work).await {
             Ok(outcome) => outcome,
@@ -295,6 +281,58 @@ impl<H: Handler> Applier<H> {
                     "the batch took longer than its deadline".into(),
                 ))
             }
+        }
+    }
+
+    /// Whether any of these says something to the handler.
+    pub(crate) fn wants_any(&self, events: &[LogEvent]) -> bool {
+        events.iter().any(|event| self.handler.wants(event))
+    }
+
+    /// One attempt on a connection: the events, what is set aside, and the checkpoints.
+    async fn take(
+        &mut self,
+        connection: &mut PgConnection,
+        checkpoints: &Checkpoints,
+        work: Work<'_>,
+    ) -> Result<(), Failure> {
+        if self.wants_any(work.events)
+            && let Err(error) = self.handler.apply(connection, work.events).await
+        {
+            // What cannot be applied may be what the log never had.
+            return match self.look_for_mismatch(connection, work).await {
+                Err(other @ Failure::Final(_)) => Err(other),
+                _ => Err(self.failed(error)),
+            };
+        }
+        if !work.parking.is_empty() {
+            let aside: Vec<_> = work
+                .parking
+                .iter()
+                .map(|(event, error)| (event, error.clone()))
+                .collect();
+            parked::park(connection, self.id, &aside).await?;
+        }
+        let heard = if self.hearsay { work.witnesses } else { &[] };
+        if checkpoints.advance(connection, work.to, heard).await? {
+            return Ok(());
+        }
+        self.look_for_mismatch(connection, work).await?;
+        Err(Failure::Final(ConsumerError::Fenced(self.id)))
+    }
+
+    /// What came from elsewhere has to be in the log.
+    async fn look_for_mismatch(
+        &self,
+        connection: &mut PgConnection,
+        work: Work<'_>,
+    ) -> Result<(), Failure> {
+        if !self.hearsay {
+            return Ok(());
+        }
+        match find_mismatch(connection, work.witnesses).await? {
+            None => Ok(()),
+            Some(mismatch) => Err(self.other_history(mismatch)),
         }
     }
 

@@ -2,7 +2,8 @@
 
 use sqlx::{PgConnection, PgPool, Row};
 
-use crate::ConsumerId;
+use crate::history::Columns;
+use crate::{ConsumerId, Sighting};
 
 /// The checkpoints of the partitions that a consumer holds.
 #[derive(Debug, Clone)]
@@ -71,11 +72,13 @@ impl Checkpoints {
     }
 
     /// Moves the checkpoints of some partitions, inside the transaction that applies the events.
-    /// `false`: somebody else has moved or fenced one of them; the transaction must not commit.
+    /// `false`: somebody else has moved or fenced one of them, or the log has not what was `heard`;
+    /// the transaction must not commit.
     pub async fn advance(
         &self,
         connection: &mut PgConnection,
         to: &[(u8, i64)],
+        heard: &[Sighting],
     ) -> Result<bool, sqlx::Error> {
         let mut partitions: Vec<i16> = Vec::with_capacity(to.len());
         let (mut old, mut new, mut epochs) = (Vec::new(), Vec::new(), Vec::new());
@@ -88,12 +91,18 @@ impl Checkpoints {
             new.push(*number);
             epochs.push(held.epoch);
         }
+        let heard = Columns::of(heard);
         let done = sqlx::query(
             "UPDATE bus.checkpoints c SET number = m.new
              FROM unnest($3::smallint[], $4::bigint[], $5::bigint[], $6::bigint[])
                   AS m(partition, old, new, epoch)
              WHERE c.consumer = $1 AND c.version = $2 AND c.partition = m.partition
-               AND c.number = m.old AND c.epoch = m.epoch",
+               AND c.number = m.old AND c.epoch = m.epoch
+               AND NOT EXISTS (
+                   SELECT FROM unnest($7::smallint[], $8::bigint[], $9::uuid[], $10::bytea[])
+                        AS w(partition, number, id, hash)
+                   LEFT JOIN log l ON l.partition = w.partition AND l.partition_number = w.number
+                   WHERE l.event_id IS DISTINCT FROM w.id OR l.leaf_hash IS DISTINCT FROM w.hash)",
         )
         .bind(self.consumer.name)
         .bind(self.consumer.version)
@@ -101,6 +110,10 @@ impl Checkpoints {
         .bind(&old)
         .bind(&new)
         .bind(&epochs)
+        .bind(heard.partitions)
+        .bind(heard.numbers)
+        .bind(heard.ids)
+        .bind(heard.hashes)
         .execute(connection)
         .await?;
         Ok(usize::try_from(done.rows_affected()).is_ok_and(|moved| moved == to.len()))
@@ -108,7 +121,7 @@ impl Checkpoints {
 
     /// Confirms that the epochs still hold, inside a transaction that applies no event.
     pub async fn confirm(&self, connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
-        self.advance(connection, &self.positions()).await
+        self.advance(connection, &self.positions(), &[]).await
     }
 
     /// Notes in memory what was committed.

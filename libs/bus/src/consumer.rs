@@ -35,9 +35,19 @@ pub trait Handler: Send {
         batch: &[LogEvent],
     ) -> Result<(), HandlerError>;
 
-    /// False when no event of the last batch was of any interest, and those of the next may wait a
-    /// moment.
-    fn concerned(&self) -> bool {
+    /// False when the event certainly says nothing to it. A batch of such events is not applied at
+    /// all.
+    fn wants(&self, _event: &LogEvent) -> bool {
+        true
+    }
+
+    /// True when what it wants is rare: after a batch without any of it the next may wait a moment.
+    fn is_leisurely(&self) -> bool {
+        false
+    }
+
+    /// False when its effect is elsewhere than in the transaction, so that nothing takes it back.
+    fn is_transactional(&self) -> bool {
         true
     }
 
@@ -57,6 +67,10 @@ pub trait Handler: Send {
 
     /// The last `apply` or `idle` was committed.
     fn committed(&mut self) {}
+
+    /// Nothing that it wants has come for a while: what memory holds and the database has too may
+    /// be let go.
+    fn rest(&mut self) {}
 }
 
 /// Why a batch was not applied.
@@ -161,6 +175,8 @@ const SOON: Duration = Duration::from_millis(100);
 const LEISURE: Duration = Duration::from_millis(100);
 /// Events of a batch after which there may be many more.
 const SMALL: usize = 256;
+/// A consumer that was given nothing it wants for so long rests.
+const REST: Duration = Duration::from_secs(30);
 /// Longest pause between attempts after a failure.
 const MAX_PAUSE: Duration = Duration::from_secs(5);
 /// Failures in a row after which the consumer gives up and says so.
@@ -359,6 +375,7 @@ impl<H: Handler, F: Feed> Consumer<H, F> {
         let mut checkpoints = applier.begin(held).await?;
         let mut looked_for_retries = Instant::now();
         let mut ahead = None;
+        let mut busy = Some(Instant::now());
         while !cancel.is_cancelled() && seat.plan(held).is_empty() {
             applier.same_life()?;
             let positions = checkpoints.positions();
@@ -370,6 +387,12 @@ impl<H: Handler, F: Feed> Consumer<H, F> {
                     Err(error) => return Err(applier.unreadable(error)),
                 },
             };
+            if applier.wants_any(&events) {
+                busy = Some(Instant::now());
+            } else if busy.is_some_and(|busy| busy.elapsed() > REST) {
+                applier.handler.rest();
+                busy = None;
+            }
             let step = if events.is_empty() {
                 applier.idle(&checkpoints).await?
             } else if u32::try_from(events.len()) == Ok(limit) {
@@ -385,10 +408,11 @@ impl<H: Handler, F: Feed> Consumer<H, F> {
                 Step::Applied
             } else {
                 applier.batch(&mut checkpoints, &events).await?;
-                if events.len() > SMALL || applier.handler.concerned() {
-                    Step::Applied
-                } else {
+                let few = events.len() <= SMALL;
+                if few && applier.handler.is_leisurely() && !applier.wants_any(&events) {
                     Step::Unconcerned
+                } else {
+                    Step::Applied
                 }
             };
             *failures = 0;

@@ -80,15 +80,34 @@ pub(crate) fn witnesses(events: &[LogEvent]) -> Vec<Sighting> {
     found
 }
 
+/// Some of these as the columns of a table.
+#[derive(Default)]
+pub(crate) struct Columns<'a> {
+    pub(crate) partitions: Vec<i16>,
+    pub(crate) numbers: Vec<i64>,
+    pub(crate) ids: Vec<Uuid>,
+    pub(crate) hashes: Vec<&'a [u8]>,
+}
+
+impl<'a> Columns<'a> {
+    pub(crate) fn of(seen: &'a [Sighting]) -> Self {
+        let mut columns = Self::default();
+        for one in seen {
+            columns.partitions.push(i16::from(one.partition));
+            columns.numbers.push(one.number);
+            columns.ids.push(one.event_id);
+            columns.hashes.push(&one.leaf_hash);
+        }
+        columns
+    }
+}
+
 /// The first of these that the log has not, or has under another number.
 pub(crate) async fn find_mismatch(
     connection: &mut PgConnection,
     seen: &[Sighting],
 ) -> Result<Option<Mismatch>, sqlx::Error> {
-    let partitions: Vec<i16> = seen.iter().map(|one| i16::from(one.partition)).collect();
-    let numbers: Vec<i64> = seen.iter().map(|one| one.number).collect();
-    let ids: Vec<Uuid> = seen.iter().map(|one| one.event_id).collect();
-    let hashes: Vec<&[u8]> = seen.iter().map(|one| one.leaf_hash.as_slice()).collect();
+    let columns = Columns::of(seen);
     let row = sqlx::query(
         "SELECT w.at, l.event_id, l.leaf_hash
          FROM unnest($1::smallint[], $2::bigint[], $3::uuid[], $4::bytea[])
@@ -97,10 +116,10 @@ pub(crate) async fn find_mismatch(
          WHERE l.event_id IS DISTINCT FROM w.id OR l.leaf_hash IS DISTINCT FROM w.hash
          ORDER BY w.at LIMIT 1",
     )
-    .bind(partitions)
-    .bind(numbers)
-    .bind(ids)
-    .bind(hashes)
+    .bind(columns.partitions)
+    .bind(columns.numbers)
+    .bind(columns.ids)
+    .bind(columns.hashes)
     .fetch_optional(connection)
     .await?;
     let Some(row) = row else { return Ok(None) };

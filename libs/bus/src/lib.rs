@@ -32,6 +32,7 @@ pub use feed::{Events, Feed, LogFeed, Positions, SharedLog, Source};
 pub use history::{Mismatch, Sighting};
 pub use jetstream::RELAY;
 pub use lease::{BEAT, LEASE_TIME, Leases};
+pub use lookout::Places;
 pub use membership::Membership;
 pub use waiting::{Behind, Progress, Waiter};
 

@@ -21,8 +21,8 @@ const PAUSE: Duration = Duration::from_millis(4);
 /// Longest time for one look.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Numbers in partitions.
-pub(crate) type Places = Vec<(u8, i64)>;
+/// Partitions with a number in each.
+pub type Places = Vec<(u8, i64)>;
 type Answer = Result<Places, Arc<sqlx::Error>>;
 
 /// What somebody waits for.
@@ -276,9 +276,11 @@ async fn ends(
 ) -> Result<BTreeMap<u8, Ends>, sqlx::Error> {
     let partitions: Vec<i16> = partitions.into_iter().collect();
     let rows: Vec<(i16, i64, Option<i64>, Option<i64>)> = sqlx::query_as(
-        "SELECT w.at, s.heads[w.at + 1],
-                (SELECT min(o.id) FROM outbox o WHERE o.partition IN (w.at, -1)),
-                (SELECT max(o.id) FROM outbox o WHERE o.partition IN (w.at, -1))
+        // The outbox is mostly rows that are dead already: it is gone through once.
+        "WITH o AS MATERIALIZED (SELECT id, partition FROM outbox)
+         SELECT w.at, s.heads[w.at + 1],
+                (SELECT min(o.id) FROM o WHERE o.partition IN (w.at, -1)),
+                (SELECT max(o.id) FROM o WHERE o.partition IN (w.at, -1))
          FROM unnest($1::smallint[]) AS w(at) CROSS JOIN sequencer s",
     )
     .bind(partitions)

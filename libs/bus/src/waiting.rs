@@ -75,21 +75,36 @@ impl Waiter {
         }
     }
 
-    /// Waits until `consumer` has applied the event. With `through`, an upstream consumer that
-    /// itself writes events: until that one has applied it and `consumer` has applied everything
-    /// that followed from it.
+    /// Where the event is in the log, once it is numbered.
     ///
     /// # Errors
-    /// [`Behind`] when the deadline passes or the event does not exist.
+    /// [`Behind`] when the deadline passes, which is also what becomes of an event that does not
+    /// exist.
+    pub async fn numbered(&self, event_id: Uuid, deadline: Instant) -> Result<Places, Behind> {
+        match self
+            .lookout
+            .ask(Question::Numbered(event_id), deadline)
+            .await
+        {
+            Err(Behind::Late) => Err(Behind::UnknownEvent),
+            other => other,
+        }
+    }
+
+    /// Waits until `consumer` has applied the event at these places. With `through`, an upstream
+    /// consumer that itself writes events: until that one has applied it and `consumer` has applied
+    /// everything that followed from it.
+    ///
+    /// # Errors
+    /// [`Behind`] when the deadline passes.
     pub async fn applied(
         &self,
-        event_id: Uuid,
+        places: &Places,
         through: Option<ConsumerId>,
         consumer: ConsumerId,
         deadline: Instant,
     ) -> Result<(), Behind> {
-        let places = self.numbered(event_id, deadline).await?;
-        for (partition, number) in places {
+        for &(partition, number) in places {
             let mut target = number;
             if let Some(upstream) = through {
                 self.reach(upstream, partition, number, deadline).await?;
@@ -104,32 +119,20 @@ impl Waiter {
     /// few of those in which the event is. At once if the event is not in that partition.
     ///
     /// # Errors
-    /// [`Behind`] when the deadline passes or the event does not exist.
+    /// [`Behind`] when the deadline passes.
     pub async fn applied_in(
         &self,
         partition: u8,
-        event_id: Uuid,
+        places: &Places,
         consumer: ConsumerId,
         deadline: Instant,
     ) -> Result<(), Behind> {
-        for (at, number) in self.numbered(event_id, deadline).await? {
+        for &(at, number) in places {
             if at == partition {
                 self.reach(consumer, at, number, deadline).await?;
             }
         }
         Ok(())
-    }
-
-    /// Where the event is in the log, once it is numbered.
-    async fn numbered(&self, event_id: Uuid, deadline: Instant) -> Result<Places, Behind> {
-        match self
-            .lookout
-            .ask(Question::Numbered(event_id), deadline)
-            .await
-        {
-            Err(Behind::Late) => Err(Behind::UnknownEvent),
-            other => other,
-        }
     }
 
     /// The head of a partition once everything is numbered that was committed before this call.

@@ -32,17 +32,12 @@ const STANDING_CLOSED: &str = "tierline.standing.v1.StandingClosed";
 /// they run, and nothing may hold one while it waits for another of the same pool.
 pub struct Expirer {
     commands: Commands,
-    /// A standing was closed in the last batch.
-    concerned: bool,
 }
 
 impl Expirer {
     /// Ends enrollments through these commands.
     pub fn new(commands: Commands) -> Self {
-        Self {
-            commands,
-            concerned: false,
-        }
+        Self { commands }
     }
 
     async fn take(&self, event: &LogEvent) -> Result<(), Failure> {
@@ -105,8 +100,16 @@ fn refused(event: &LogEvent, rejection: Rejection) -> Result<(), Failure> {
 
 #[async_trait]
 impl Handler for Expirer {
-    fn concerned(&self) -> bool {
-        self.concerned
+    fn wants(&self, event: &LogEvent) -> bool {
+        event.event_type == STANDING_CLOSED
+    }
+
+    fn is_leisurely(&self) -> bool {
+        true
+    }
+
+    fn is_transactional(&self) -> bool {
+        false
     }
 
     async fn start(&mut self, _: &mut PgConnection, _: &[u8]) -> Result<(), HandlerError> {
@@ -119,12 +122,10 @@ impl Handler for Expirer {
         _: &mut PgConnection,
         batch: &[LogEvent],
     ) -> Result<(), HandlerError> {
-        self.concerned = false;
         for (index, event) in batch.iter().enumerate() {
-            if event.event_type != STANDING_CLOSED {
+            if !self.wants(event) {
                 continue;
             }
-            self.concerned = true;
             match self.take(event).await {
                 Ok(()) => {}
                 Err(Failure::Poison(reason)) => {

@@ -26,8 +26,6 @@ pub(crate) struct ModelHandler<M: Model> {
     /// Partition and number of the events that an operator gave up: they are in no row, not even
     /// in those of a table that is built afresh.
     given_up: HashSet<(u8, i64)>,
-    /// The last batch had something for the model.
-    concerned: bool,
 }
 
 impl<M: Model> ModelHandler<M> {
@@ -67,7 +65,6 @@ impl<M: Model> ModelHandler<M> {
             codec: Codec::default(),
             rows: HashMap::new(),
             given_up: HashSet::new(),
-            concerned: false,
         }
     }
 }
@@ -104,14 +101,18 @@ fn concerns<M: Model>(
     Ok(concerns)
 }
 
+/// Whether an event may concern some row of the model.
+fn concerns_any<M: Model>(event: &LogEvent) -> bool {
+    M::READS.contains(&event.aggregate_type.as_str())
+        && !M::PASSES_OVER.contains(&event.event_type.as_str())
+}
+
 /// Reads an event, if it concerns the model, and names its row.
 pub(crate) fn read<M: Model>(
     codec: &Codec,
     event: &LogEvent,
 ) -> Result<Option<(RowKey, AnyEvent)>, String> {
-    if !M::READS.contains(&event.aggregate_type.as_str())
-        || M::PASSES_OVER.contains(&event.event_type.as_str())
-    {
+    if !concerns_any::<M>(event) {
         return Ok(None);
     }
     let content = decode(codec, event).map_err(|rejection| rejection.message)?;
@@ -121,8 +122,12 @@ pub(crate) fn read<M: Model>(
 
 #[async_trait]
 impl<M: Model> Handler for ModelHandler<M> {
-    fn concerned(&self) -> bool {
-        self.concerned || !M::SELDOM
+    fn wants(&self, event: &LogEvent) -> bool {
+        concerns_any::<M>(event)
+    }
+
+    fn is_leisurely(&self) -> bool {
+        M::SELDOM
     }
 
     async fn start(&mut self, connection: &mut PgConnection, _: &[u8]) -> Result<(), HandlerError> {
@@ -147,7 +152,6 @@ impl<M: Model> Handler for ModelHandler<M> {
     ) -> Result<(), HandlerError> {
         let concerns = concerns::<M>(&self.codec, &self.given_up, batch)
             .map_err(|(index, reason)| HandlerError::Poison { index, reason })?;
-        self.concerned = !concerns.is_empty();
         let Some(first) = concerns.first().map(|concern| concern.index) else {
             return Ok(());
         };
@@ -173,6 +177,10 @@ impl<M: Model> Handler for ModelHandler<M> {
             .map_err(|error| failure(error, &[], first))?;
         self.keep(fold.written());
         Ok(())
+    }
+
+    fn rest(&mut self) {
+        self.rows = HashMap::new();
     }
 }
 

@@ -1,12 +1,12 @@
 //! Programs.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use quick_cache::sync::Cache;
 use sqlx::Row;
 use sqlx::types::Json;
-use tierline_domain::{OrgId, ProgramId};
+use tierline_domain::OrgId;
 use tierline_proto::query::v1 as pb;
 use tierline_proto::query::v1::program_query_service_server::ProgramQueryService;
 use tierline_readmodel::{PROGRAMS, ProgramRow, STANDINGS};
@@ -110,17 +110,6 @@ impl Query {
         Ok(counts)
     }
 
-    /// The programs of the given ids, as far as they exist.
-    pub(crate) async fn programs_named<'a>(
-        &self,
-        org: &OrgId,
-        ids: impl Iterator<Item = &'a ProgramId>,
-    ) -> Result<HashMap<String, Arc<ProgramRow>>, Fault> {
-        let keys: HashSet<String> = ids.map(ToString::to_string).collect();
-        self.programs_by_key(org, &keys.into_iter().collect::<Vec<_>>())
-            .await
-    }
-
     async fn programs_by_key(
         &self,
         org: &OrgId,
@@ -133,6 +122,16 @@ impl Query {
         .bind(keys)
         .fetch_all(self.pool())
         .await?;
+        self.programs_at(org, present).await
+    }
+
+    /// Programs as of the positions at which their rows are; they are read only when they are not
+    /// known yet.
+    pub(crate) async fn programs_at(
+        &self,
+        org: &OrgId,
+        present: impl IntoIterator<Item = (String, i64)>,
+    ) -> Result<HashMap<String, Arc<ProgramRow>>, Fault> {
         let mut found = HashMap::new();
         let mut missing = Vec::new();
         for (key, position) in present {

@@ -31,11 +31,12 @@ use crate::tokens::Holds;
 const MAX_PER_PARTNER: i64 = 1_000;
 
 /// The row, the partner's name, whether events about the partner are set aside, so that the row
-/// may be out of date, and the evaluator's timer.
+/// may be out of date, the evaluator's timer, and where the row of the program is.
 const COLUMNS: &str = "t.state, coalesce(p.name, ''), EXISTS (
         SELECT 1 FROM bus.parked b WHERE b.org_id = t.org_id
             AND b.routing_key IN (t.org_id || '/' || t.partner_id, t.org_id || '/*')),
-        e.next_change::text";
+        e.next_change::text,
+        (SELECT g.position FROM read.programs g WHERE g.org_id = t.org_id AND g.key = t.program)";
 
 const fn field(name: &'static str, column: &'static str, kind: FieldKind) -> FilterField {
     FilterField { name, column, kind }
@@ -289,9 +290,13 @@ impl Query {
         rows: Vec<PgRow>,
     ) -> Result<Vec<Standing>, Fault> {
         let mut read = Vec::with_capacity(rows.len());
+        let mut present = HashMap::new();
         for row in rows {
             let Json(state): Json<StandingRow> = row.try_get(0)?;
             let next_change: Option<String> = row.try_get(3)?;
+            if let Some(position) = row.try_get::<Option<i64>, _>(4)? {
+                present.insert(state.terms.program.to_string(), position);
+            }
             read.push(Row {
                 state,
                 partner_name: row.try_get(1)?,
@@ -299,8 +304,7 @@ impl Query {
                 next_change: next_change.unwrap_or_default(),
             });
         }
-        let ids = read.iter().map(|row| &row.state.terms.program);
-        let programs: HashMap<String, Arc<ProgramRow>> = self.programs_named(org, ids).await?;
+        let programs = self.programs_at(org, present).await?;
         let messages = read.into_iter().map(|row| {
             let program = programs.get(row.state.terms.program.as_str());
             message(row, program.map(Arc::as_ref))

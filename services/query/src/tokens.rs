@@ -34,27 +34,29 @@ impl Query {
         let points = consistency::decode(token, org)?;
         let deadline = Instant::now() + PATIENCE;
         for point in points {
+            // Programs are built from partition 0 alone, and only from events that are in every
+            // partition.
+            let concerned = |holds: &&Holds| {
+                !matches!(holds, Holds::Written(PROGRAMS)) || point.partition.is_none()
+            };
+            let mut needed = needed.iter().filter(concerned).peekable();
+            if needed.peek().is_none() {
+                continue;
+            }
+            let waiter = &self.inner.waiter;
+            let places = waiter.numbered(point.event_id, deadline).await;
+            let places = places.map_err(behind)?;
             for holds in needed {
-                let waiter = &self.inner.waiter;
                 let waited = match *holds {
-                    // Programs are built from partition 0 alone, and only from events that are in
-                    // every partition.
-                    Holds::Written(PROGRAMS) if point.partition.is_some() => Ok(()),
                     Holds::Written(PROGRAMS) => {
-                        waiter
-                            .applied_in(0, point.event_id, PROGRAMS, deadline)
-                            .await
+                        waiter.applied_in(0, &places, PROGRAMS, deadline).await
                     }
                     Holds::Written(consumer) => {
-                        waiter
-                            .applied(point.event_id, None, consumer, deadline)
-                            .await
+                        waiter.applied(&places, None, consumer, deadline).await
                     }
                     Holds::Evaluated(consumer) => {
                         let through = Some(TIER_EVALUATOR);
-                        waiter
-                            .applied(point.event_id, through, consumer, deadline)
-                            .await
+                        waiter.applied(&places, through, consumer, deadline).await
                     }
                 };
                 waited.map_err(behind)?;

@@ -19,7 +19,7 @@ use crate::store::{self, PartnerKey};
 /// Tells the present instant; a plain function, so that tests can hold time still.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
-/// Most of what is kept in memory of partners, in entries; see [`PartnerState::weight`].
+/// Most of what is kept in memory of partners, in entries; see [`PartnerState::weigh`].
 const MAX_WEIGHT: usize = 400_000;
 
 /// What the evaluator keeps between batches. All of it can be read back from the database.
@@ -41,7 +41,13 @@ pub(crate) struct KnownRates {
 impl Memory {
     /// Lets go of the partners that were not used for longest, when there are too many.
     fn trim(&mut self) {
-        let weight: usize = self.partners.values().map(PartnerState::weight).sum();
+        let mut weight = 0;
+        for state in self.partners.values_mut() {
+            if state.last_used == self.batches {
+                state.weigh();
+            }
+            weight += state.weight;
+        }
         if weight <= MAX_WEIGHT {
             return;
         }
@@ -122,6 +128,10 @@ impl Evaluator {
 
 #[async_trait]
 impl Handler for Evaluator {
+    fn wants(&self, event: &LogEvent) -> bool {
+        !TELLS_NOTHING.contains(&event.aggregate_type.as_str())
+    }
+
     async fn start(
         &mut self,
         connection: &mut PgConnection,
@@ -146,7 +156,7 @@ impl Handler for Evaluator {
         self.memory.batches += 1;
         let mut partitions: BTreeMap<u8, Vec<(usize, AnyEvent)>> = BTreeMap::new();
         for (index, event) in events.iter().enumerate() {
-            if TELLS_NOTHING.contains(&event.aggregate_type.as_str()) {
+            if !self.wants(event) {
                 continue;
             }
             let any = tierline_bus::decode(self.store.codec(), event).map_err(|error| {
@@ -211,6 +221,11 @@ impl Handler for Evaluator {
         }
         self.memory.trim();
         Ok(())
+    }
+
+    fn rest(&mut self) {
+        self.memory.partners = BTreeMap::new();
+        self.memory.rates = HashMap::new();
     }
 
     fn committed(&mut self) {

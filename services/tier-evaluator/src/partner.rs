@@ -24,6 +24,8 @@ pub(crate) struct PartnerState {
     pub(crate) index: Option<IndexedFacts>,
     /// Number of the batch that used it last.
     pub(crate) last_used: u64,
+    /// Rough size in memory, in entries of a map, as last weighed.
+    pub(crate) weight: usize,
 }
 
 /// An enrollment and where it stands.
@@ -60,13 +62,13 @@ impl PartnerState {
             .all(|enrolled| enrolled.standing.closed.is_some())
     }
 
-    /// Rough size in memory, in entries of a map.
-    pub(crate) fn weight(&self) -> usize {
+    /// Notes how large it is.
+    pub(crate) fn weigh(&mut self) {
         let days = self
             .index
             .iter()
             .flat_map(IndexedFacts::series)
             .map(|(_, _, s)| s.days().len());
-        8 + 16 * self.enrollments.len() + days.sum::<usize>()
+        self.weight = 8 + 16 * self.enrollments.len() + days.sum::<usize>();
     }
 }

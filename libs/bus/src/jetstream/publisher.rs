@@ -283,6 +283,10 @@ async fn confirm(connection: &mut PgConnection, seen: &Sighting) -> Result<(), H
 
 #[async_trait]
 impl Handler for Publisher {
+    fn is_transactional(&self) -> bool {
+        false
+    }
+
     async fn start(
         &mut self,
         connection: &mut PgConnection,

@@ -233,8 +233,12 @@ pub struct Recorder {
 
 #[async_trait]
 impl Handler for Recorder {
-    fn concerned(&self) -> bool {
+    fn wants(&self, _: &LogEvent) -> bool {
         !self.unconcerned.load(Ordering::SeqCst)
+    }
+
+    fn is_leisurely(&self) -> bool {
+        self.unconcerned.load(Ordering::SeqCst)
     }
 
     async fn start(&mut self, _: &mut PgConnection, _: &[u8]) -> Result<(), HandlerError> {

@@ -239,6 +239,7 @@ impl<'a> Batch<'a> {
     fn state(&mut self, key: &PartnerKey) -> &mut PartnerState {
         let state = self.memory.partners.entry(key.clone()).or_default();
         state.partition = self.partition;
+        state.last_used = self.memory.batches;
         state
     }
 
