@@ -5,12 +5,13 @@
 //! attributes, a `ce-dataref`, and no content. Of the metadata only what ties traces and times
 //! together travels; who acted stays in the log.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use async_nats::{HeaderMap, HeaderName};
 use bytes::Bytes;
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use tierline_domain::personal;
 use tierline_eventstore::{LogEvent, PARTITIONS, leaf_hash};
 use uuid::Uuid;
@@ -20,7 +21,17 @@ use crate::Sighting;
 /// Begin of every subject.
 const SUBJECT: &str = "tl.events";
 /// Metadata that travels.
-const TRAVELLING: [&str; 4] = ["causation_id", "correlation_id", "org_time", "traceparent"];
+#[derive(Default, Serialize, Deserialize)]
+struct Travelling<'a> {
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    causation_id: Option<Cow<'a, str>>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    correlation_id: Option<Cow<'a, str>>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    org_time: Option<Cow<'a, str>>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    traceparent: Option<Cow<'a, str>>,
+}
 
 macro_rules! headers {
     ($($constant:ident = $name:literal;)*) => {
@@ -88,49 +99,47 @@ pub fn subjects(partition: u8) -> String {
 }
 
 /// A part of a subject: letters and digits only, never empty.
-fn token(text: &str) -> String {
-    let kept = text
-        .chars()
-        .map(|c| if c.is_ascii_alphanumeric() { c } else { '_' });
-    let text: String = kept.collect();
+fn token(text: &str) -> Cow<'_, str> {
     if text.is_empty() {
-        "_".to_owned()
+        Cow::Borrowed("_")
+    } else if text.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+        Cow::Borrowed(text)
     } else {
-        text
+        let kept = text.chars();
+        let kept = kept.map(|c| if c.is_ascii_alphanumeric() { c } else { '_' });
+        Cow::Owned(kept.collect())
     }
 }
 
 /// An event as headers and body.
 pub fn encode(event: &LogEvent, epoch: Uuid) -> (HeaderMap, Bytes) {
     let mut headers = HeaderMap::new();
-    let metadata = travelling(&event.metadata);
-    if let Some(parent) = metadata.get("traceparent") {
-        headers.insert(TRACEPARENT, parent.as_str());
+    let metadata: Travelling<'_> = serde_json::from_str(&event.metadata).unwrap_or_default();
+    if let Some(parent) = &metadata.traceparent {
+        headers.insert(TRACEPARENT, &**parent);
     }
+    let id = event.event_id.to_string();
     headers.insert(SPEC_VERSION, "1.0");
-    headers.insert(ID, event.event_id.to_string());
-    headers.insert(
-        async_nats::header::NATS_MESSAGE_ID,
-        event.event_id.to_string(),
-    );
+    headers.insert(ID, id.as_str());
+    headers.insert(async_nats::header::NATS_MESSAGE_ID, id);
     headers.insert(TYPE, event.event_type.as_str());
-    headers.insert(SOURCE, escaped(&format!("/orgs/{}", event.org_id)));
-    headers.insert(SUBJECT_ATTRIBUTE, escaped(&event.aggregate_id));
+    headers.insert(SOURCE, format!("/orgs/{}", escaped(&event.org_id)));
+    headers.insert(SUBJECT_ATTRIBUTE, &*escaped(&event.aggregate_id));
     headers.insert(TIME, event.recorded_at.to_string());
-    headers.insert(PARTITION_KEY, escaped(&event.routing_key));
+    headers.insert(PARTITION_KEY, &*escaped(&event.routing_key));
     headers.insert(SEQUENCE, event.partition_number.to_string());
     headers.insert(POSITION, event.position.to_string());
     headers.insert(VERSION, event.event_version.as_str());
     headers.insert(AGGREGATE, event.aggregate_type.as_str());
     headers.insert(AGGREGATE_SEQUENCE, event.sequence.to_string());
-    headers.insert(LEAF_HASH, hex::encode(&event.leaf_hash));
+    headers.insert(LEAF_HASH, hexadecimal(&event.leaf_hash));
     headers.insert(EPOCH, epoch.to_string());
     if !personal::may_travel(&event.event_type) {
         let place = format!("log:{}/{}", event.partition, event.partition_number);
         headers.insert(DATAREF, place);
         return (headers, Bytes::new());
     }
-    // A map of strings always has a JSON form, and JSON has no line breaks outside of escapes.
+    // Texts always have a JSON form, and JSON has no line breaks outside of escapes.
     let metadata = serde_json::to_string(&metadata).unwrap_or_else(|_| "{}".to_owned());
     headers.insert(CONTENT_TYPE, "application/json");
     headers.insert(DIGEST, digest(event, &metadata, &event.payload));
@@ -251,28 +260,34 @@ fn digest(event: &LogEvent, metadata: &str, payload: &str) -> String {
         payload,
         &place,
     );
-    hex::encode(hash)
+    hexadecimal(&hash)
 }
 
-fn travelling(metadata: &str) -> BTreeMap<String, String> {
-    let mut values: BTreeMap<String, String> = serde_json::from_str(metadata).unwrap_or_default();
-    values.retain(|name, _| TRAVELLING.contains(&name.as_str()));
-    values
+/// The same as [`hex::encode`] without going through single characters.
+fn hexadecimal(bytes: &[u8]) -> String {
+    let mut digits = vec![0; 2 * bytes.len()];
+    // There is room for all digits, and every digit is ASCII.
+    let _ = hex::encode_to_slice(bytes, &mut digits);
+    String::from_utf8(digits).unwrap_or_default()
 }
 
 /// Percent-encodes what an attribute in a header may not have: spaces, quotes, percent signs and
 /// everything that is not printable ASCII.
-fn escaped(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
+fn escaped(text: &str) -> Cow<'_, str> {
+    let stays = |byte: u8| byte.is_ascii_graphic() && byte != b'"' && byte != b'%';
+    if text.bytes().all(stays) {
+        return Cow::Borrowed(text);
+    }
+    let mut escaped = String::with_capacity(text.len() + 16);
     for byte in text.bytes() {
-        if byte.is_ascii_graphic() && byte != b'"' && byte != b'%' {
+        if stays(byte) {
             escaped.push(char::from(byte));
         } else {
             // Writing to a String cannot fail.
             let _ = write!(escaped, "%{byte:02X}");
         }
     }
-    escaped
+    Cow::Owned(escaped)
 }
 
 fn plain(escaped: &str) -> Result<String, String> {

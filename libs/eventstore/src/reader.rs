@@ -204,7 +204,7 @@ impl LogReader {
                                  AND partition_number > w.after
                              ORDER BY partition_number LIMIT {share}) c
                          ORDER BY c.position LIMIT {total})
-                     SELECT {COLUMNS} FROM l {JOIN} ORDER BY l.position"
+                     SELECT {COLUMNS} FROM l {JOIN}"
                 );
                 sqlx::query(&sql)
                     .bind(partitions)
@@ -228,7 +228,7 @@ impl LogReader {
                     let sql = format!(
                         "WITH l AS MATERIALIZED (
                              SELECT * FROM log WHERE position > $1 ORDER BY position LIMIT {count})
-                         SELECT {COLUMNS} FROM l {JOIN} ORDER BY l.position"
+                         SELECT {COLUMNS} FROM l {JOIN}"
                     );
                     sqlx::query(&sql).bind(after).fetch_all(connection).await
                 })
@@ -332,7 +332,7 @@ impl LogReader {
                                  AND e.routing_key = k.key
                              ORDER BY g.position LIMIT {count}) c
                          ORDER BY c.position LIMIT {count})
-                     SELECT {COLUMNS} FROM l {JOIN} ORDER BY l.position"
+                     SELECT {COLUMNS} FROM l {JOIN}"
                 );
                 sqlx::query(&sql)
                     .bind(hashes)
@@ -464,11 +464,17 @@ impl LogReader {
         Ok(row.try_get(0)?)
     }
 
+    /// Events in the order of their positions.
     async fn run<F>(&self, query: F) -> Result<Vec<LogEvent>, ReadError>
     where
         F: for<'c> FnOnce(&'c mut PgConnection) -> BoxFuture<'c, Result<Vec<PgRow>, sqlx::Error>>,
     {
-        self.rows(query).await?.iter().map(log_event).collect()
+        let rows = self.rows(query).await?;
+        let events: Result<Vec<LogEvent>, ReadError> = rows.iter().map(log_event).collect();
+        let mut events = events?;
+        // The server is not asked for it: it would sort whole events, on disk when there are many.
+        events.sort_by_key(|event| event.position);
+        Ok(events)
     }
 
     async fn rows<F>(&self, query: F) -> Result<Vec<PgRow>, ReadError>
