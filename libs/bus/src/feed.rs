@@ -101,7 +101,7 @@ const KNOWN_FOR: Duration = Duration::from_millis(500);
 pub struct SharedLog {
     reader: LogReader,
     heads: Option<watch::Receiver<Heads>>,
-    recent: Arc<Mutex<VecDeque<Recent>>>,
+    recent: Arc<Mutex<Recents>>,
     state: Arc<AsyncMutex<Option<State>>>,
 }
 
@@ -111,6 +111,14 @@ struct State {
     at: Instant,
     heads: Heads,
     epoch: Uuid,
+}
+
+/// What was read a moment ago.
+#[derive(Default)]
+struct Recents {
+    reads: VecDeque<Recent>,
+    /// Somebody sees to it that nothing is kept for longer.
+    looked_after: bool,
 }
 
 struct Recent {
@@ -173,25 +181,51 @@ impl SharedLog {
         };
         let events = cell.get_or_try_init(read).await?;
         if events.is_empty() {
-            self.kept(|recent| recent.retain(|one| !Arc::ptr_eq(&one.events, &cell)));
+            self.kept(|recent| recent.reads.retain(|one| !Arc::ptr_eq(&one.events, &cell)));
+        } else {
+            self.look_after();
         }
         Ok(Arc::clone(events))
+    }
+
+    /// Lets go of what was read once its time is over, although nobody may read any more: a
+    /// process that rests would keep thousands of events.
+    fn look_after(&self) {
+        if self.kept(|recent| std::mem::replace(&mut recent.looked_after, true)) {
+            return;
+        }
+        let shared = Arc::downgrade(&self.recent);
+        tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(KEPT_FOR).await;
+                let Some(recent) = shared.upgrade() else {
+                    return;
+                };
+                let mut recent = recent.lock().unwrap_or_else(PoisonError::into_inner);
+                recent.reads.retain(|one| one.since.elapsed() < KEPT_FOR);
+                if recent.reads.is_empty() {
+                    recent.looked_after = false;
+                    return;
+                }
+            }
+        });
     }
 
     /// The place of a read, which others may have begun.
     fn cell(&self, after: &Positions, limit: u32) -> Arc<OnceCell<Events>> {
         let life = tierline_eventstore::generation();
         self.kept(|recent| {
-            recent.retain(|one| one.life == life && one.since.elapsed() < KEPT_FOR);
+            let reads = &mut recent.reads;
+            reads.retain(|one| one.life == life && one.since.elapsed() < KEPT_FOR);
             let same = |one: &&Recent| one.limit == limit && one.after == *after;
-            if let Some(found) = recent.iter().find(same) {
+            if let Some(found) = reads.iter().find(same) {
                 return Arc::clone(&found.events);
             }
-            if recent.len() >= KEPT_READS {
-                recent.pop_front();
+            if reads.len() >= KEPT_READS {
+                reads.pop_front();
             }
             let events = Arc::new(OnceCell::new());
-            recent.push_back(Recent {
+            reads.push_back(Recent {
                 after: after.clone(),
                 limit,
                 since: Instant::now(),
@@ -202,7 +236,7 @@ impl SharedLog {
         })
     }
 
-    fn kept<T>(&self, change: impl FnOnce(&mut VecDeque<Recent>) -> T) -> T {
+    fn kept<T>(&self, change: impl FnOnce(&mut Recents) -> T) -> T {
         let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
         change(&mut recent)
     }

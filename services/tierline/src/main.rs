@@ -12,6 +12,7 @@ mod config_flags;
 mod database;
 mod demo;
 mod local_keys;
+mod memory;
 mod messages;
 mod node;
 mod output;

@@ -109,6 +109,8 @@ impl Node {
             step: config.shutdown_step,
         };
         node.listen_admin(config, metrics).await?;
+        node.servers
+            .spawn(crate::memory::hand_back(node.admin_stop.clone()));
         if let Some(disks) = options.disks {
             let (check, stop) = (node.readiness.check("disk"), node.admin_stop.clone());
             node.servers.spawn(disks.watch(check, stop));
