@@ -63,7 +63,7 @@ pub const MIGRATIONS: Migrations = Migrations {
 
 /// The permanent name of a consumer, and the version of what it builds. A changed consumer gets a
 /// new version and starts from the beginning beside the old one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ConsumerId {
     /// Permanent name.
     pub name: &'static str,

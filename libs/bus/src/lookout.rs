@@ -8,7 +8,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use sqlx::{PgConnection, PgPool};
+use sqlx::pool::PoolConnection;
+use sqlx::{PgConnection, PgPool, Postgres};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 use uuid::Uuid;
@@ -42,6 +43,19 @@ pub(crate) enum Question {
         partition: u8,
         /// The last event without a number as of the first look.
         newest: Option<i64>,
+    },
+    /// That a consumer has applied what followed from a number: that `upstream`, which itself
+    /// writes events, has applied it, that everything it committed by then is numbered, and that
+    /// the consumer has applied all of that. Answered with how far the consumer is.
+    Followed {
+        upstream: ConsumerId,
+        consumer: ConsumerId,
+        partition: u8,
+        number: i64,
+        /// The last event without a number as of the first look after upstream was there.
+        newest: Option<i64>,
+        /// What the consumer has to apply, once that is known.
+        target: Option<i64>,
     },
 }
 
@@ -117,8 +131,9 @@ impl Lookout {
 
     /// Looks until nobody waits.
     async fn run(self: Arc<Self>) {
+        let mut connection = None;
         while let Some(tickets) = self.open() {
-            let open: Vec<Ticket> = match self.look(&tickets).await {
+            let open: Vec<Ticket> = match self.look(&tickets, &mut connection).await {
                 Ok(seen) => tickets
                     .into_iter()
                     .filter_map(|ticket| ticket.answered(&seen))
@@ -146,10 +161,24 @@ impl Lookout {
         asked.looked_for.then_some(tickets)
     }
 
-    async fn look(&self, tickets: &[Ticket]) -> Result<Seen, sqlx::Error> {
-        let mut connection = self.pool.acquire().await?;
+    /// The connection is kept from look to look, unless it failed or others have no other.
+    async fn look(
+        &self,
+        tickets: &[Ticket],
+        kept: &mut Option<PoolConnection<Postgres>>,
+    ) -> Result<Seen, sqlx::Error> {
+        let mut connection = match kept.take() {
+            Some(connection) => connection,
+            None => self.pool.acquire().await?,
+        };
         match timeout(PATIENCE, see(&mut connection, tickets)).await {
-            Ok(seen) => seen,
+            Ok(Ok(seen)) => {
+                if self.pool.options().get_max_connections() > 1 {
+                    *kept = Some(connection);
+                }
+                Ok(seen)
+            }
+            Ok(Err(error)) => Err(error),
             Err(_) => {
                 // What the server still does on it must not reach anybody else.
                 drop(connection.detach());
@@ -159,29 +188,59 @@ impl Lookout {
     }
 }
 
-impl Ticket {
-    /// Answers it, or gives it back.
-    fn answered(mut self, seen: &Seen) -> Option<Self> {
-        let places = match &mut self.question {
-            Question::Numbered(event) => seen.numbers.get(event).cloned(),
-            Question::Reached {
+impl Seen {
+    /// How far a consumer is, if it is there.
+    fn at_least(&self, consumer: ConsumerId, partition: u8, number: i64) -> Option<i64> {
+        let reached = self.reached.get(&(consumer, partition)).copied();
+        reached.filter(|reached| *reached >= number)
+    }
+
+    /// The head of a partition, once everything is numbered that waited for it at the first look.
+    fn settled(&self, partition: u8, newest: &mut Option<i64>) -> Option<i64> {
+        let ends = self.partitions.get(&partition)?;
+        let until = *newest.get_or_insert(ends.newest.unwrap_or(i64::MIN));
+        let settled = ends.oldest.is_none_or(|oldest| oldest > until);
+        settled.then_some(ends.head)
+    }
+}
+
+impl Question {
+    fn answer(&mut self, seen: &Seen) -> Option<Places> {
+        let (partition, number) = match self {
+            Self::Numbered(event) => return seen.numbers.get(event).cloned(),
+            Self::Reached {
                 consumer,
                 partition,
                 number,
+            } => (*partition, seen.at_least(*consumer, *partition, *number)?),
+            Self::Settled { partition, newest } => (*partition, seen.settled(*partition, newest)?),
+            Self::Followed {
+                upstream,
+                consumer,
+                partition,
+                number,
+                newest,
+                target,
             } => {
-                let reached = seen.reached.get(&(*consumer, *partition)).copied();
-                reached
-                    .filter(|reached| reached >= number)
-                    .map(|reached| vec![(*partition, reached)])
-            }
-            Question::Settled { partition, newest } => {
-                let ends = seen.partitions.get(partition)?;
-                let until = *newest.get_or_insert(ends.newest.unwrap_or(i64::MIN));
-                let settled = ends.oldest.is_none_or(|oldest| oldest > until);
-                settled.then(|| vec![(*partition, ends.head)])
+                // A look sees the consumers first and the ends after them.
+                if target.is_none() && seen.at_least(*upstream, *partition, *number).is_some() {
+                    let head = seen.settled(*partition, newest);
+                    *target = head.map(|head| head.max(*number));
+                }
+                (
+                    *partition,
+                    seen.at_least(*consumer, *partition, (*target)?)?,
+                )
             }
         };
-        match places {
+        Some(vec![(partition, number)])
+    }
+}
+
+impl Ticket {
+    /// Answers it, or gives it back.
+    fn answered(mut self, seen: &Seen) -> Option<Self> {
+        match self.question.answer(seen) {
             Some(places) => {
                 self.answer.send(Ok(places)).ok();
                 None
@@ -195,17 +254,31 @@ impl Ticket {
 /// the server plans a statement of all three anew each time, which takes longer than to answer it.
 async fn see(connection: &mut PgConnection, tickets: &[Ticket]) -> Result<Seen, sqlx::Error> {
     let mut events = BTreeSet::new();
-    let mut consumers: Vec<ConsumerId> = Vec::new();
+    let mut consumers = BTreeSet::new();
     let mut partitions = BTreeSet::new();
     for ticket in tickets {
         match ticket.question {
             Question::Numbered(event) => {
                 events.insert(event);
             }
-            Question::Reached { consumer, .. } if consumers.contains(&consumer) => {}
-            Question::Reached { consumer, .. } => consumers.push(consumer),
+            Question::Reached { consumer, .. } => {
+                consumers.insert(consumer);
+            }
             Question::Settled { partition, .. } => {
                 partitions.insert(i16::from(partition));
+            }
+            Question::Followed {
+                upstream,
+                consumer,
+                partition,
+                target,
+                ..
+            } => {
+                consumers.insert(consumer);
+                if target.is_none() {
+                    consumers.insert(upstream);
+                    partitions.insert(i16::from(partition));
+                }
             }
         }
     }
@@ -213,6 +286,7 @@ async fn see(connection: &mut PgConnection, tickets: &[Ticket]) -> Result<Seen, 
     if !events.is_empty() {
         seen.numbers = numbers(connection, events).await?;
     }
+    // Before the ends: see `Question::Followed`.
     if !consumers.is_empty() {
         seen.reached = reached(connection, &consumers).await?;
     }
@@ -243,7 +317,7 @@ async fn numbers(
 
 async fn reached(
     connection: &mut PgConnection,
-    consumers: &[ConsumerId],
+    consumers: &BTreeSet<ConsumerId>,
 ) -> Result<HashMap<(ConsumerId, u8), i64>, sqlx::Error> {
     let names: Vec<&str> = consumers.iter().map(|one| one.name).collect();
     let rows: Vec<(String, i32, i16, i64)> = sqlx::query_as(

@@ -107,6 +107,18 @@ impl Waiter {
         for &(partition, number) in places {
             let mut target = number;
             if let Some(upstream) = through {
+                if !self.is_here(upstream) && !self.is_here(consumer) {
+                    let question = Question::Followed {
+                        upstream,
+                        consumer,
+                        partition,
+                        number,
+                        newest: None,
+                        target: None,
+                    };
+                    self.lookout.ask(question, deadline).await?;
+                    continue;
+                }
                 self.reach(upstream, partition, number, deadline).await?;
                 target = self.settled_head(partition, deadline).await?.max(number);
             }
@@ -133,6 +145,13 @@ impl Waiter {
             }
         }
         Ok(())
+    }
+
+    /// Whether a consumer works in this process.
+    fn is_here(&self, consumer: ConsumerId) -> bool {
+        let key = (consumer.name, consumer.version);
+        let progress = self.progress.as_ref();
+        progress.is_some_and(|progress| progress.reached.borrow().contains_key(&key))
     }
 
     /// The head of a partition once everything is numbered that was committed before this call.

@@ -19,6 +19,10 @@ use tokio::time::{Instant, timeout};
 /// After this time a batch no longer keeps the next worker from the queue.
 const SLOW: Duration = Duration::from_millis(25);
 
+/// How long a worker that waits for jobs keeps its connection: handing it back and taking it again
+/// costs more than the ordinary pause between two jobs of a busy process.
+const KEEP: Duration = Duration::from_millis(20);
+
 /// How often callers that are ready to run are let go first.
 const GATHER_ROUNDS: usize = 4;
 
@@ -61,9 +65,13 @@ async fn worker<J: Send + 'static>(
         loop {
             let mut batch = Vec::new();
             if !take_waiting(&mut turn, &mut batch, max_batch) {
-                // Nobody waits for jobs with a connection in hand.
-                connection = None;
-                if turn.recv_many(&mut batch, max_batch).await == 0 {
+                if connection.is_some() {
+                    let soon = timeout(KEEP, turn.recv_many(&mut batch, max_batch));
+                    if soon.await.is_err() {
+                        connection = None;
+                    }
+                }
+                if batch.is_empty() && turn.recv_many(&mut batch, max_batch).await == 0 {
                     return;
                 }
             }

@@ -6,15 +6,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::{PgPool, Row};
+use sqlx::pool::PoolConnection;
+use sqlx::{PgPool, Postgres, Row};
 use tierline_telemetry::metrics;
 use tokio::sync::{Notify, watch};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use crate::DbError;
 use crate::keys::PARTITIONS;
-use crate::pool::bounded;
+use crate::pool::acquire;
 
 /// Outbox rows moved at once.
 pub const DEFAULT_BATCH: u32 = 4_000;
@@ -25,6 +26,8 @@ const BATCH_TIMEOUT: Duration = Duration::from_secs(30);
 const REST: Duration = Duration::from_millis(5);
 /// First pause after the outbox was found empty; doubled each time, up to [`IDLE_PAUSE`].
 const SHORT_PAUSE: Duration = Duration::from_millis(10);
+/// After a longer pause the connection may not live any more.
+const LONG_PAUSE: Duration = Duration::from_millis(200);
 /// Pause of an idle sequencer, and after a failure. Appends of the same process cut it short.
 const IDLE_PAUSE: Duration = Duration::from_secs(2);
 
@@ -87,20 +90,33 @@ impl Sequencer {
     /// # Errors
     /// When the database does not answer in time. What was not committed is numbered next time.
     pub async fn run_once(&self, limit: u32) -> Result<u64, DbError> {
+        self.number(limit, &mut None).await
+    }
+
+    /// The same on a connection that is kept, unless it fails.
+    async fn number(
+        &self,
+        limit: u32,
+        kept: &mut Option<PoolConnection<Postgres>>,
+    ) -> Result<u64, DbError> {
         let deadline = Instant::now() + BATCH_TIMEOUT;
         let limit = i32::try_from(limit).unwrap_or(i32::MAX);
-        let (taken, heads) = bounded(&self.pool, deadline, move |connection| {
-            Box::pin(async move {
-                let row =
-                    sqlx::query("SELECT taken, head, partition_heads FROM sequence_outbox($1)")
-                        .bind(limit)
-                        .fetch_one(connection)
-                        .await?;
-                let heads = Heads::read(row.try_get(1)?, &row.try_get::<Vec<i64>, _>(2)?)?;
-                Ok((row.try_get::<i64, _>(0)?, heads))
-            })
-        })
-        .await?;
+        let mut connection = match kept.take() {
+            Some(connection) => connection,
+            None => acquire(&self.pool, deadline).await?,
+        };
+        let call = sqlx::query("SELECT taken, head, partition_heads FROM sequence_outbox($1)")
+            .bind(limit)
+            .fetch_one(&mut *connection);
+        let Ok(row) = timeout_at(deadline, call).await else {
+            // What the server still does on it must not reach anybody else.
+            drop(connection.detach());
+            return Err(DbError::Deadline);
+        };
+        let row = row?;
+        *kept = Some(connection);
+        let taken: i64 = row.try_get(0)?;
+        let heads = Heads::read(row.try_get(1)?, &row.try_get::<Vec<i64>, _>(2)?)?;
         self.heads.send_if_modified(|known| {
             // Two batches of this process may be told in the wrong order.
             let newer = heads.position > known.position;
@@ -134,8 +150,9 @@ impl Sequencer {
     /// Numbers events as they come, until `stop`. A failure is logged and tried again.
     pub async fn run(&self, stop: CancellationToken) {
         let mut pause = SHORT_PAUSE;
+        let mut connection = None;
         while !stop.is_cancelled() {
-            match self.run_once(self.batch).await {
+            match self.number(self.batch, &mut connection).await {
                 Ok(taken) if taken >= u64::from(self.batch) => continue,
                 Ok(0) => pause = (pause * 2).min(IDLE_PAUSE),
                 Ok(_) => {
@@ -146,6 +163,10 @@ impl Sequencer {
                     tracing::warn!(%error, "the sequencer could not number events: {error}");
                     pause = IDLE_PAUSE;
                 }
+            }
+            if pause > LONG_PAUSE {
+                // Who takes it again later is given one that lives.
+                connection = None;
             }
             tokio::select! {
                 () = self.wake.notified() => {}

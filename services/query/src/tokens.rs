@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures::future::try_join_all;
 use tierline_bus::{Behind, ConsumerId, TIER_EVALUATOR};
 use tierline_domain::OrgId;
 use tierline_readmodel::PROGRAMS;
@@ -46,21 +47,15 @@ impl Query {
             let waiter = &self.inner.waiter;
             let places = waiter.numbered(point.event_id, deadline).await;
             let places = places.map_err(behind)?;
-            for holds in needed {
-                let waited = match *holds {
-                    Holds::Written(PROGRAMS) => {
-                        waiter.applied_in(0, &places, PROGRAMS, deadline).await
-                    }
-                    Holds::Written(consumer) => {
-                        waiter.applied(&places, None, consumer, deadline).await
-                    }
-                    Holds::Evaluated(consumer) => {
-                        let through = Some(TIER_EVALUATOR);
-                        waiter.applied(&places, through, consumer, deadline).await
-                    }
-                };
-                waited.map_err(behind)?;
-            }
+            let waits = needed.map(async |holds| match *holds {
+                Holds::Written(PROGRAMS) => waiter.applied_in(0, &places, PROGRAMS, deadline).await,
+                Holds::Written(consumer) => waiter.applied(&places, None, consumer, deadline).await,
+                Holds::Evaluated(consumer) => {
+                    let through = Some(TIER_EVALUATOR);
+                    waiter.applied(&places, through, consumer, deadline).await
+                }
+            });
+            try_join_all(waits).await.map_err(behind)?;
         }
         Ok(())
     }

@@ -28,6 +28,8 @@ pub(crate) struct Memory {
     pub(crate) orgs: HashMap<(u8, String), OrgView>,
     pub(crate) rates: HashMap<String, KnownRates>,
     pub(crate) partners: BTreeMap<PartnerKey, PartnerState>,
+    /// How large these are, in entries of a map.
+    weight: usize,
     pub(crate) batches: u64,
 }
 
@@ -39,16 +41,18 @@ pub(crate) struct KnownRates {
 }
 
 impl Memory {
+    /// Notes how large a partner is now.
+    pub(crate) fn weigh(&mut self, key: &PartnerKey) {
+        if let Some(state) = self.partners.get_mut(key) {
+            self.weight -= state.weight;
+            state.weigh();
+            self.weight += state.weight;
+        }
+    }
+
     /// Lets go of the partners that were not used for longest, when there are too many.
     fn trim(&mut self) {
-        let mut weight = 0;
-        for state in self.partners.values_mut() {
-            if state.last_used == self.batches {
-                state.weigh();
-            }
-            weight += state.weight;
-        }
-        if weight <= MAX_WEIGHT {
+        if self.weight <= MAX_WEIGHT {
             return;
         }
         let mut ages: Vec<u64> = self
@@ -62,6 +66,7 @@ impl Memory {
         let newest = self.batches;
         self.partners
             .retain(|_, state| state.last_used > median || state.last_used == newest);
+        self.weight = self.partners.values().map(|state| state.weight).sum();
     }
 }
 
@@ -225,6 +230,7 @@ impl Handler for Evaluator {
 
     fn rest(&mut self) {
         self.memory.partners = BTreeMap::new();
+        self.memory.weight = 0;
         self.memory.rates = HashMap::new();
     }
 

@@ -65,6 +65,7 @@ impl Batch<'_> {
                     .values_mut()
                     .for_each(|enrolled| enrolled.changed = false);
             }
+            self.memory.weigh(key);
         }
         // What is still to be assessed changes again.
         let dirty = self
