@@ -40,7 +40,7 @@ pub(crate) struct Applier<H> {
 /// One attempt at a batch.
 #[derive(Clone, Copy)]
 struct Work<'a> {
-    /// What is applied.
+    /// What is applied; nothing, if the handler wants none of it.
     events: &'a [LogEvent],
     /// What is set aside, and why.
     parking: &'a [(LogEvent, String)],
@@ -194,8 +194,9 @@ impl<H: Handler> Applier<H> {
         }
         let witnesses = witnesses(events);
         loop {
+            let wanted = self.wants_any(&rest);
             let work = Work {
-                events: &rest,
+                events: if wanted { &rest } else { &[] },
                 parking: &parking,
                 witnesses: &witnesses,
                 to: &to,
@@ -254,7 +255,7 @@ impl<H: Handler> Applier<H> {
         let deadline = Instant::now() + self.options.deadline;
         let mut connection = self.connection().await?;
         let work = async {
-            let wanted = self.wants_any(work.events);
+            let wanted = !work.events.is_empty();
             let transactional = self.handler.is_transactional();
             if wanted && !transactional {
                 self.look_for_mismatch(&mut connection, work).await?;
@@ -296,7 +297,7 @@ impl<H: Handler> Applier<H> {
         checkpoints: &Checkpoints,
         work: Work<'_>,
     ) -> Result<(), Failure> {
-        if self.wants_any(work.events)
+        if !work.events.is_empty()
             && let Err(error) = self.handler.apply(connection, work.events).await
         {
             // What cannot be applied may be what the log never had.

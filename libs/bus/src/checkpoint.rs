@@ -2,7 +2,7 @@
 
 use sqlx::{PgConnection, PgPool, Row};
 
-use crate::history::Columns;
+use crate::history::{Columns, mismatches};
 use crate::{ConsumerId, Sighting};
 
 /// The checkpoints of the partitions that a consumer holds.
@@ -92,28 +92,26 @@ impl Checkpoints {
             epochs.push(held.epoch);
         }
         let heard = Columns::of(heard);
-        let done = sqlx::query(
+        let done = sqlx::query(concat!(
             "UPDATE bus.checkpoints c SET number = m.new
-             FROM unnest($3::smallint[], $4::bigint[], $5::bigint[], $6::bigint[])
-                  AS m(partition, old, new, epoch)
-             WHERE c.consumer = $1 AND c.version = $2 AND c.partition = m.partition
-               AND c.number = m.old AND c.epoch = m.epoch
-               AND NOT EXISTS (
-                   SELECT FROM unnest($7::smallint[], $8::bigint[], $9::uuid[], $10::bytea[])
-                        AS w(partition, number, id, hash)
-                   LEFT JOIN log l ON l.partition = w.partition AND l.partition_number = w.number
-                   WHERE l.event_id IS DISTINCT FROM w.id OR l.leaf_hash IS DISTINCT FROM w.hash)",
-        )
+                 FROM unnest($7::smallint[], $8::bigint[], $9::bigint[], $10::bigint[])
+                      AS m(partition, old, new, epoch)
+                 WHERE c.consumer = $5 AND c.version = $6 AND c.partition = m.partition
+                   AND c.number = m.old AND c.epoch = m.epoch
+                   AND NOT EXISTS (SELECT FROM ",
+            mismatches!(),
+            ")"
+        ))
+        .bind(heard.partitions)
+        .bind(heard.numbers)
+        .bind(heard.ids)
+        .bind(heard.hashes)
         .bind(self.consumer.name)
         .bind(self.consumer.version)
         .bind(&partitions)
         .bind(&old)
         .bind(&new)
         .bind(&epochs)
-        .bind(heard.partitions)
-        .bind(heard.numbers)
-        .bind(heard.ids)
-        .bind(heard.hashes)
         .execute(connection)
         .await?;
         Ok(usize::try_from(done.rows_affected()).is_ok_and(|moved| moved == to.len()))

@@ -22,15 +22,15 @@ use crate::Sighting;
 const SUBJECT: &str = "tl.events";
 /// Metadata that travels.
 #[derive(Default, Serialize, Deserialize)]
-struct Travelling<'a> {
-    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
-    causation_id: Option<Cow<'a, str>>,
-    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
-    correlation_id: Option<Cow<'a, str>>,
-    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
-    org_time: Option<Cow<'a, str>>,
-    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
-    traceparent: Option<Cow<'a, str>>,
+struct Travelling {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    causation_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    correlation_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    org_time: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    traceparent: Option<String>,
 }
 
 macro_rules! headers {
@@ -114,9 +114,9 @@ fn token(text: &str) -> Cow<'_, str> {
 /// An event as headers and body.
 pub fn encode(event: &LogEvent, epoch: Uuid) -> (HeaderMap, Bytes) {
     let mut headers = HeaderMap::new();
-    let metadata: Travelling<'_> = serde_json::from_str(&event.metadata).unwrap_or_default();
+    let metadata: Travelling = serde_json::from_str(&event.metadata).unwrap_or_default();
     if let Some(parent) = &metadata.traceparent {
-        headers.insert(TRACEPARENT, &**parent);
+        headers.insert(TRACEPARENT, parent.as_str());
     }
     let id = event.event_id.to_string();
     headers.insert(SPEC_VERSION, "1.0");
@@ -132,7 +132,7 @@ pub fn encode(event: &LogEvent, epoch: Uuid) -> (HeaderMap, Bytes) {
     headers.insert(VERSION, event.event_version.as_str());
     headers.insert(AGGREGATE, event.aggregate_type.as_str());
     headers.insert(AGGREGATE_SEQUENCE, event.sequence.to_string());
-    headers.insert(LEAF_HASH, hexadecimal(&event.leaf_hash));
+    headers.insert(LEAF_HASH, hex::encode(&event.leaf_hash));
     headers.insert(EPOCH, epoch.to_string());
     if !personal::may_travel(&event.event_type) {
         let place = format!("log:{}/{}", event.partition, event.partition_number);
@@ -260,15 +260,7 @@ fn digest(event: &LogEvent, metadata: &str, payload: &str) -> String {
         payload,
         &place,
     );
-    hexadecimal(&hash)
-}
-
-/// The same as [`hex::encode`] without going through single characters.
-fn hexadecimal(bytes: &[u8]) -> String {
-    let mut digits = vec![0; 2 * bytes.len()];
-    // There is room for all digits, and every digit is ASCII.
-    let _ = hex::encode_to_slice(bytes, &mut digits);
-    String::from_utf8(digits).unwrap_or_default()
+    hex::encode(hash)
 }
 
 /// Percent-encodes what an attribute in a header may not have: spaces, quotes, percent signs and

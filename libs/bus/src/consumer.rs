@@ -387,7 +387,8 @@ impl<H: Handler, F: Feed> Consumer<H, F> {
                     Err(error) => return Err(applier.unreadable(error)),
                 },
             };
-            if applier.wants_any(&events) {
+            let wanted = applier.wants_any(&events);
+            if wanted {
                 busy = Some(Instant::now());
             } else if busy.is_some_and(|busy| busy.elapsed() > REST) {
                 applier.handler.rest();
@@ -409,7 +410,7 @@ impl<H: Handler, F: Feed> Consumer<H, F> {
             } else {
                 applier.batch(&mut checkpoints, &events).await?;
                 let few = events.len() <= SMALL;
-                if few && applier.handler.is_leisurely() && !applier.wants_any(&events) {
+                if few && !wanted && applier.handler.is_leisurely() {
                     Step::Unconcerned
                 } else {
                     Step::Applied

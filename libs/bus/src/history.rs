@@ -80,6 +80,17 @@ pub(crate) fn witnesses(events: &[LogEvent]) -> Vec<Sighting> {
     found
 }
 
+/// What of the sightings in `$1` to `$4`, see [`Columns`], the log has not: `FROM` this.
+macro_rules! mismatches {
+    () => {
+        "unnest($1::smallint[], $2::bigint[], $3::uuid[], $4::bytea[])
+              WITH ORDINALITY AS w(partition, number, id, hash, at)
+         LEFT JOIN log l ON l.partition = w.partition AND l.partition_number = w.number
+         WHERE (l.event_id IS DISTINCT FROM w.id OR l.leaf_hash IS DISTINCT FROM w.hash)"
+    };
+}
+pub(crate) use mismatches;
+
 /// Some of these as the columns of a table.
 #[derive(Default)]
 pub(crate) struct Columns<'a> {
@@ -108,14 +119,11 @@ pub(crate) async fn find_mismatch(
     seen: &[Sighting],
 ) -> Result<Option<Mismatch>, sqlx::Error> {
     let columns = Columns::of(seen);
-    let row = sqlx::query(
-        "SELECT w.at, l.event_id, l.leaf_hash
-         FROM unnest($1::smallint[], $2::bigint[], $3::uuid[], $4::bytea[])
-              WITH ORDINALITY AS w(partition, number, id, hash, at)
-         LEFT JOIN log l ON l.partition = w.partition AND l.partition_number = w.number
-         WHERE l.event_id IS DISTINCT FROM w.id OR l.leaf_hash IS DISTINCT FROM w.hash
-         ORDER BY w.at LIMIT 1",
-    )
+    let row = sqlx::query(concat!(
+        "SELECT w.at, l.event_id, l.leaf_hash FROM ",
+        mismatches!(),
+        " ORDER BY w.at LIMIT 1"
+    ))
     .bind(columns.partitions)
     .bind(columns.numbers)
     .bind(columns.ids)

@@ -107,6 +107,7 @@ impl Waiter {
         for &(partition, number) in places {
             let mut target = number;
             if let Some(upstream) = through {
+                // What is not told in this process is one question to the database.
                 if !self.is_here(upstream) && !self.is_here(consumer) {
                     let question = Question::Followed {
                         upstream,

@@ -166,10 +166,28 @@ pub(crate) async fn bounded<T, F>(pool: &PgPool, deadline: Instant, work: F) -> 
 where
     F: for<'c> FnOnce(&'c mut PgConnection) -> BoxFuture<'c, Result<T, sqlx::Error>>,
 {
-    let mut connection = acquire(pool, deadline).await?;
-    let outcome = timeout_at(deadline, work(&mut connection)).await;
-    match outcome {
-        Ok(Ok(value)) => Ok(value),
+    bounded_on(pool, &mut None, deadline, work).await
+}
+
+/// The same on a connection that is kept for the next time, unless it fails.
+pub(crate) async fn bounded_on<T, F>(
+    pool: &PgPool,
+    kept: &mut Option<PoolConnection<Postgres>>,
+    deadline: Instant,
+    work: F,
+) -> Result<T, DbError>
+where
+    F: for<'c> FnOnce(&'c mut PgConnection) -> BoxFuture<'c, Result<T, sqlx::Error>>,
+{
+    let mut connection = match kept.take() {
+        Some(connection) => connection,
+        None => acquire(pool, deadline).await?,
+    };
+    match timeout_at(deadline, work(&mut connection)).await {
+        Ok(Ok(value)) => {
+            *kept = Some(connection);
+            Ok(value)
+        }
         Ok(Err(error)) => Err(DbError::Database(error)),
         Err(_) => {
             drop(connection.detach());

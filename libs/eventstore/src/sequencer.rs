@@ -10,12 +10,12 @@ use sqlx::pool::PoolConnection;
 use sqlx::{PgPool, Postgres, Row};
 use tierline_telemetry::metrics;
 use tokio::sync::{Notify, watch};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::DbError;
 use crate::keys::PARTITIONS;
-use crate::pool::acquire;
+use crate::pool::bounded_on;
 
 /// Outbox rows moved at once.
 pub const DEFAULT_BATCH: u32 = 4_000;
@@ -101,22 +101,18 @@ impl Sequencer {
     ) -> Result<u64, DbError> {
         let deadline = Instant::now() + BATCH_TIMEOUT;
         let limit = i32::try_from(limit).unwrap_or(i32::MAX);
-        let mut connection = match kept.take() {
-            Some(connection) => connection,
-            None => acquire(&self.pool, deadline).await?,
-        };
-        let call = sqlx::query("SELECT taken, head, partition_heads FROM sequence_outbox($1)")
-            .bind(limit)
-            .fetch_one(&mut *connection);
-        let Ok(row) = timeout_at(deadline, call).await else {
-            // What the server still does on it must not reach anybody else.
-            drop(connection.detach());
-            return Err(DbError::Deadline);
-        };
-        let row = row?;
-        *kept = Some(connection);
-        let taken: i64 = row.try_get(0)?;
-        let heads = Heads::read(row.try_get(1)?, &row.try_get::<Vec<i64>, _>(2)?)?;
+        let work = bounded_on(&self.pool, kept, deadline, move |connection| {
+            Box::pin(async move {
+                let row =
+                    sqlx::query("SELECT taken, head, partition_heads FROM sequence_outbox($1)")
+                        .bind(limit)
+                        .fetch_one(connection)
+                        .await?;
+                let heads = Heads::read(row.try_get(1)?, &row.try_get::<Vec<i64>, _>(2)?)?;
+                Ok((row.try_get::<i64, _>(0)?, heads))
+            })
+        });
+        let (taken, heads) = work.await?;
         self.heads.send_if_modified(|known| {
             // Two batches of this process may be told in the wrong order.
             let newer = heads.position > known.position;

@@ -105,14 +105,8 @@ impl Batch<'_> {
         rates: &RatesEvent,
     ) -> Result<(), Trouble> {
         let org = &event.org_id;
-        let seen = self.view(org).rates_seen;
-        self.load_rates(org, seen).await?;
         let version = u64::try_from(event.sequence).unwrap_or_default();
-        let known = self.memory.rates.entry(org.clone()).or_default();
-        // Another partition of this process may have been here first.
-        if version > known.version {
-            known.publish(version, rates);
-        }
+        self.load_rates(org, version).await?;
         let view = self.view(org);
         view.rates_seen = version;
         view.changed = true;

@@ -156,6 +156,12 @@ impl Harness {
             .await;
     }
 
+    /// A partner with an enrollment from `start` on.
+    pub async fn member(&self, enrollment: &str, partner: &str, start: Date) {
+        self.partner(partner).await;
+        self.execute(enroll(enrollment, partner, start)).await;
+    }
+
     pub async fn record(&self, deal: RecordDeal) {
         let stream = StreamId::new(&self.org, &deal.deal);
         self.run::<Deal>(stream, DealCommand::Record(Box::new(deal)))

@@ -31,10 +31,7 @@ fn decisions(events: &[StandingEvent]) -> Vec<&'static str> {
 #[tokio::test]
 async fn a_won_deal_lifts_the_partner_at_the_second_quarter_end_and_losing_it_takes_the_tier() {
     let harness = Harness::sandbox(date(2018, 1, 1)).await;
-    harness.partner("acme").await;
-    harness
-        .execute(enroll("e1", "acme", date(2018, 1, 1)))
-        .await;
+    harness.member("e1", "acme", date(2018, 1, 1)).await;
     harness
         .record(deal("d1", "acme", date(2018, 2, 10), "120000", "USD"))
         .await;
@@ -75,10 +72,7 @@ async fn a_won_deal_lifts_the_partner_at_the_second_quarter_end_and_losing_it_ta
 #[tokio::test]
 async fn amounts_are_converted_at_the_rate_of_their_day_and_again_when_a_rate_comes_late() {
     let harness = Harness::sandbox(date(2018, 7, 1)).await;
-    harness.partner("acme").await;
-    harness
-        .execute(enroll("e1", "acme", date(2018, 1, 1)))
-        .await;
+    harness.member("e1", "acme", date(2018, 1, 1)).await;
     harness
         .record(deal("d1", "acme", date(2018, 3, 3), "100000", "EUR"))
         .await;
@@ -97,10 +91,7 @@ async fn amounts_are_converted_at_the_rate_of_their_day_and_again_when_a_rate_co
 #[tokio::test]
 async fn a_corrected_and_a_reversed_deal_change_the_past_and_the_verdict() {
     let harness = Harness::sandbox(date(2018, 7, 1)).await;
-    harness.partner("acme").await;
-    harness
-        .execute(enroll("e1", "acme", date(2018, 1, 1)))
-        .await;
+    harness.member("e1", "acme", date(2018, 1, 1)).await;
     harness
         .record(deal("d1", "acme", date(2018, 2, 1), "99999.99", "USD"))
         .await;
@@ -157,10 +148,7 @@ async fn many_partners_with_history_before_their_enrollment_agree_with_replay() 
 #[tokio::test]
 async fn starting_again_in_the_middle_changes_nothing() {
     let harness = Harness::sandbox(date(2018, 1, 1)).await;
-    harness.partner("acme").await;
-    harness
-        .execute(enroll("e1", "acme", date(2018, 1, 1)))
-        .await;
+    harness.member("e1", "acme", date(2018, 1, 1)).await;
     for n in 0..10 {
         let day = date(2018, 1, 2 + n);
         harness
@@ -178,10 +166,7 @@ async fn starting_again_in_the_middle_changes_nothing() {
 #[tokio::test]
 async fn a_tampered_decision_is_found_by_replay() {
     let harness = Harness::sandbox(date(2018, 7, 1)).await;
-    harness.partner("acme").await;
-    harness
-        .execute(enroll("e1", "acme", date(2018, 1, 1)))
-        .await;
+    harness.member("e1", "acme", date(2018, 1, 1)).await;
     harness
         .record(deal("d1", "acme", date(2018, 2, 1), "150000", "USD"))
         .await;
@@ -220,10 +205,7 @@ async fn an_ended_enrollment_is_closed_by_its_timer() {
 #[tokio::test]
 async fn what_is_let_go_at_rest_is_read_back() {
     let harness = Harness::sandbox(date(2018, 7, 1)).await;
-    harness.partner("acme").await;
-    harness
-        .execute(enroll("e1", "acme", date(2018, 1, 1)))
-        .await;
+    harness.member("e1", "acme", date(2018, 1, 1)).await;
     harness.rates(date(2018, 3, 2), &[("USD", "1.2312")]).await;
     let mut evaluator = harness.evaluator().await;
     let (partition, mut after) = (harness.partition("acme"), 0);
