@@ -151,7 +151,7 @@ impl LogReader {
         // that is wanted; the full share of all would be read in vain.
         let even = (2 * total / i64::try_from(after.len().max(1)).unwrap_or(1)).max(64);
         let share = even.min(per_partition);
-        let mut events = self.read_shares(after, share, total).await?;
+        let mut events = self.read_rounded(after, share, total).await?;
         let cut_short = || {
             let of = |partition| {
                 events
@@ -162,7 +162,7 @@ impl LogReader {
             after.iter().any(|(partition, _)| full(*partition))
         };
         if share < per_partition && (events.len() as i64) < total && cut_short() {
-            events = self.read_shares(after, per_partition, total).await?;
+            events = self.read_rounded(after, per_partition, total).await?;
         }
         let mut expected = [0; PARTITIONS as usize];
         for (partition, number) in after {
@@ -180,6 +180,28 @@ impl LogReader {
                 });
             }
         }
+        Ok(events)
+    }
+
+    /// With limits rounded up to powers of two, and what is too much cut off: limits stand in the
+    /// text, and a room that differs each time would be a statement to plan each time.
+    async fn read_rounded(
+        &self,
+        after: &[(u8, i64)],
+        share: i64,
+        total: i64,
+    ) -> Result<Vec<LogEvent>, ReadError> {
+        let rounded = |count: i64| count.unsigned_abs().next_power_of_two().cast_signed();
+        let mut events = self
+            .read_shares(after, rounded(share), rounded(total))
+            .await?;
+        let mut room = [share; PARTITIONS as usize];
+        events.retain(|event| {
+            let room = &mut room[usize::from(event.partition % PARTITIONS)];
+            *room -= 1;
+            *room >= 0
+        });
+        events.truncate(usize::try_from(total).unwrap_or(usize::MAX));
         Ok(events)
     }
 

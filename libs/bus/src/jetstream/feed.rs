@@ -144,6 +144,9 @@ impl JetStreamFeed {
                 self.ahead.insert(*partition, head);
             }
             if silent && before.is_some_and(|before| *number < before) {
+                if let Some(tail) = self.tails.get(partition) {
+                    tail.is_silent();
+                }
                 self.late.insert(*partition, BackfillCause::Silent);
             } else {
                 self.late.remove(partition);

@@ -10,8 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use async_nats::datetime::DateTime;
-use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, pull};
+use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, PullConsumer, pull};
 use async_nats::jetstream::message::Acker;
 use futures::StreamExt;
 use tokio::sync::Notify;
@@ -27,9 +26,6 @@ const WAITING: usize = 256;
 const PULL: usize = 128;
 /// How long the others wait for a consumer that has no room.
 const SLOW: Duration = Duration::from_millis(500);
-/// How far back the server begins when it does not know the consumer, or not any more. Who is
-/// further behind reads the log until it meets the stream.
-const RECENT: Duration = Duration::from_secs(600);
 /// A consumer that nobody has followed for so long is forgotten: that of an earlier release, or of
 /// a process that is gone.
 const FORGOTTEN: Duration = Duration::from_secs(3600);
@@ -41,6 +37,8 @@ const HEARTBEAT: Duration = Duration::from_secs(20);
 const ACK_WAIT: Duration = Duration::from_secs(30);
 /// Delivered and not acknowledged at most.
 const UNACKNOWLEDGED: i64 = 16 * WAITING as i64;
+/// After so long without a message, one that should have come is asked for at the server.
+const QUIET: Duration = Duration::from_millis(500);
 /// How often it is looked whether the connection is still the same.
 const LOOK: Duration = Duration::from_secs(1);
 /// First and longest pause before a stream that failed is opened again.
@@ -155,6 +153,7 @@ pub(super) struct Incoming {
 struct Shared {
     inboxes: Mutex<Vec<Weak<Inbox>>>,
     room: Arc<Notify>,
+    silent: Notify,
 }
 
 impl Shared {
@@ -204,6 +203,11 @@ impl Incoming {
             task: tokio::spawn(follow.run()),
         })
     }
+
+    /// The log has events that should have come by now.
+    pub(super) fn is_silent(&self) {
+        self.shared.silent.notify_one();
+    }
 }
 
 impl Drop for Incoming {
@@ -240,10 +244,13 @@ impl Follow {
     }
 
     /// Until something fails, or until the connection is another one: then the server may not know
-    /// any more what it was asked for.
+    /// any more what it was asked for. Also when messages wait at the server and do not come:
+    /// after a time without room the client can believe that it has asked for more, and would find
+    /// out by the missing heartbeats only.
     async fn follow(&self) -> Result<(), NatsError> {
         let connects = self.bus.connects();
-        let mut messages = self.open().await?;
+        let (mut consumer, mut messages) = self.open().await?;
+        let mut came = Instant::now();
         let mut look = interval(LOOK);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -252,6 +259,12 @@ impl Follow {
                     let Some(message) = message else { return Ok(()) };
                     let (message, acker) = message.map_err(NatsError::of)?.split();
                     self.arrived(&message, acker).await?;
+                    came = Instant::now();
+                }
+                () = self.shared.silent.notified() => {
+                    if came.elapsed() > QUIET && waits(&mut consumer).await? {
+                        return Ok(());
+                    }
                 }
                 _ = look.tick() => {
                     if self.bus.connects() != connects {
@@ -262,15 +275,15 @@ impl Follow {
         }
     }
 
-    async fn open(&self) -> Result<pull::Stream, NatsError> {
+    async fn open(&self) -> Result<(PullConsumer, pull::Stream), NatsError> {
         let config = pull::Config {
             durable_name: Some(self.name.clone()),
             ack_policy: AckPolicy::Explicit,
             ack_wait: ACK_WAIT,
             max_ack_pending: UNACKNOWLEDGED,
-            deliver_policy: DeliverPolicy::ByStartTime {
-                start_time: DateTime::now_utc() - RECENT,
-            },
+            // Where the server does not know the consumer, or not any more: a feed begins with the
+            // log, and would only have to go through what it knows from there again.
+            deliver_policy: DeliverPolicy::New,
             // What is applied is known from the checkpoints. The server would write a file for
             // every few acknowledgements.
             memory_storage: true,
@@ -287,14 +300,15 @@ impl Follow {
             .get_or_create_consumer(&self.name, config)
             .await
             .map_err(NatsError::of)?;
-        consumer
+        let messages = consumer
             .stream()
             .max_messages_per_batch(PULL)
             .expires(EXPIRES)
             .heartbeat(HEARTBEAT)
             .messages()
             .await
-            .map_err(NatsError::of)
+            .map_err(NatsError::of)?;
+        Ok((consumer, messages))
     }
 
     async fn arrived(&self, message: &async_nats::Message, acker: Acker) -> Result<(), NatsError> {
@@ -319,4 +333,10 @@ impl Follow {
         }
         Ok(())
     }
+}
+
+/// True when the server has messages for a consumer and nobody has asked for them.
+async fn waits(consumer: &mut PullConsumer) -> Result<bool, NatsError> {
+    let info = consumer.info().await.map_err(NatsError::of)?;
+    Ok(info.num_pending > 0 && info.num_waiting == 0)
 }

@@ -21,7 +21,7 @@ pub(super) struct Tail {
     /// The last number that came from the stream.
     last: i64,
     /// Keeps the stream followed.
-    _incoming: Arc<Incoming>,
+    incoming: Arc<Incoming>,
 }
 
 impl Tail {
@@ -31,8 +31,13 @@ impl Tail {
             inbox,
             taken: VecDeque::new(),
             last: 0,
-            _incoming: incoming,
+            incoming,
         }
+    }
+
+    /// The log has events that should have come by now.
+    pub(super) fn is_silent(&self) {
+        self.incoming.is_silent();
     }
 
     /// Takes the events that follow `after` without a hole, at most `room`, into `events`. Returns

@@ -47,6 +47,9 @@ async fn partitions_are_read_in_the_order_of_positions_and_within_limits() {
     assert_eq!(first.len(), 16);
     let few = world.reader.read(&all, 100, 5).await.unwrap();
     assert_eq!(few, events[..5]);
+    let three = world.reader.read(&all, 3, 100).await.unwrap();
+    let fullest = (0..16).map(|at| three.iter().filter(|event| event.partition == at).count());
+    assert_eq!(fullest.max(), Some(3));
     let p = partition_of("acme/p");
     let mine = world.reader.read(&[(p, 2)], 100, 100).await.unwrap();
     assert_eq!(mine[0].partition_number, 3);
