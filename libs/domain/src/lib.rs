@@ -19,6 +19,7 @@ pub mod personal;
 pub mod program;
 pub mod rejection;
 pub mod rules;
+pub mod schema;
 pub mod standing;
 pub mod time;
 mod upcasters;

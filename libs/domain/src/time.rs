@@ -46,20 +46,38 @@ pub fn parse_date(field: &str, text: &str) -> Result<Date, Rejection> {
     }
 }
 
-/// How an org counts time: its zone and the month in which its fiscal year begins.
+/// How an org counts time: its zone and the month in which its fiscal year begins. For the
+/// assessment of an enrollment also: when the year of its program and its own years begin.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Calendar {
     /// IANA name of the time zone, such as `Europe/Vienna`.
     pub time_zone: String,
     /// Month in which the fiscal year begins, 1 to 12.
     pub fiscal_year_start: i8,
+    /// Month in which the year of the program begins, 1 to 12. Not a property of the org.
+    #[serde(skip, default = "january")]
+    pub program_year_start: i8,
+    /// First day of the partnership, whose anniversaries begin its years. Not a property of the
+    /// org.
+    #[serde(skip, default = "year_2000")]
+    pub partner_since: Date,
+}
+
+fn january() -> i8 {
+    1
+}
+
+fn year_2000() -> Date {
+    date(2000, 1, 1)
 }
 
 impl Default for Calendar {
     fn default() -> Self {
         Self {
             time_zone: "UTC".to_owned(),
-            fiscal_year_start: 1,
+            fiscal_year_start: january(),
+            program_year_start: january(),
+            partner_since: year_2000(),
         }
     }
 }
@@ -85,7 +103,18 @@ impl Calendar {
         Ok(Self {
             time_zone: time_zone.to_owned(),
             fiscal_year_start,
+            ..Self::default()
         })
+    }
+
+    /// The same, for an enrollment in a program.
+    #[must_use]
+    pub fn of_enrollment(&self, program_year_start: i8, partner_since: Date) -> Self {
+        Self {
+            program_year_start,
+            partner_since,
+            ..self.clone()
+        }
     }
 
     fn zone(&self) -> TimeZone {
@@ -106,19 +135,38 @@ impl Calendar {
 }
 
 /// A kind of period that repeats without gaps.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    schemars::JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum PeriodUnit {
     /// A calendar month.
     Month,
     /// A calendar quarter.
     Quarter,
+    /// Half of a calendar year.
+    HalfYear,
     /// A calendar year.
     Year,
     /// A quarter of the org's fiscal year.
     FiscalQuarter,
     /// The org's fiscal year.
     FiscalYear,
+    /// The year of the program.
+    ProgramYear,
+    /// A year of the partnership, from one anniversary of the enrollment to the day before the
+    /// next.
+    PartnershipYear,
 }
 
 impl PeriodUnit {
@@ -127,15 +175,18 @@ impl PeriodUnit {
         match self {
             Self::Month => 1,
             Self::Quarter | Self::FiscalQuarter => 3,
-            Self::Year | Self::FiscalYear => 12,
+            Self::HalfYear => 6,
+            Self::Year | Self::FiscalYear | Self::ProgramYear | Self::PartnershipYear => 12,
         }
     }
 
     /// The period that contains `day`.
     pub fn containing(self, day: Date, calendar: &Calendar) -> DateRange {
         let anchor = match self {
-            Self::Month | Self::Quarter | Self::Year => 0,
+            Self::Month | Self::Quarter | Self::HalfYear | Self::Year => 0,
             Self::FiscalQuarter | Self::FiscalYear => i32::from(calendar.fiscal_year_start) - 1,
+            Self::ProgramYear => i32::from(calendar.program_year_start) - 1,
+            Self::PartnershipYear => return anniversary_year(calendar.partner_since, day),
         };
         let month = i32::from(day.year()) * 12 + i32::from(day.month()) - 1;
         let first = month - (month - anchor).rem_euclid(self.months());
@@ -154,6 +205,20 @@ impl PeriodUnit {
             periods.push(inside);
         }
         periods
+    }
+}
+
+/// The year that contains `day`, where years begin on the day and month of `since`; one of 29
+/// February begins on the last day of that month.
+fn anniversary_year(since: Date, day: Date) -> DateRange {
+    let begins = |years: i32| add_months(since, 12 * years);
+    let mut years = i32::from(day.year()) - i32::from(since.year());
+    if begins(years) > day {
+        years -= 1;
+    }
+    DateRange {
+        from: begins(years),
+        to: previous_day(begins(years + 1)),
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use jiff::civil::Date;
 use tierline_domain::rules::{
-    Context, Criterion, Explanation, Fact, FactVerdict, MeasuredPart, Mode, Node, Rates,
+    Context, Criterion, Explanation, Fact, FactVerdict, Input, MeasuredPart, Mode, Node, Rates,
     facts_considered,
 };
 use tierline_proto::standing::v1 as pb;
@@ -50,10 +50,10 @@ impl<'a> Writer<'a> {
         self.node(node, None)
     }
 
-    /// `period_end`: the end of the complete period for which the node was evaluated.
+    /// `period_end`: the end of the complete period, or the day, for which the node was evaluated.
     fn node(&mut self, node: &Explanation, period_end: Option<Date>) -> pb::Explanation {
         let period_end = match node.kind {
-            Node::PeriodEnd => node.as_of,
+            Node::PeriodEnd | Node::Day => node.as_of,
             _ => period_end,
         };
         let value = node.value.as_deref();
@@ -98,6 +98,8 @@ impl<'a> Writer<'a> {
             facts,
             rates,
             children,
+            inputs: value.map_or_else(Vec::new, |value| inputs(&value.inputs)),
+            chosen: node.chosen,
         }
     }
 
@@ -157,6 +159,16 @@ fn kind(node: Node) -> &'static str {
         Node::AnyPeriod => "any_period",
         Node::PeriodEnd => "period",
         Node::Today => "today",
+        Node::Streak => "streak",
+        Node::Sustained => "sustained",
+        Node::AnyDay => "any_day",
+        Node::Day => "day",
+        Node::ForEach => "for_each",
+        Node::Group => "group",
+        Node::BestOf => "best_of",
+        Node::Path => "path",
+        Node::Where => "where",
+        Node::Information => "information",
         Node::Partner => "partner",
     }
 }
@@ -173,6 +185,20 @@ fn part(part: &MeasuredPart) -> pb::Explanation {
         gap: part.gap.map(|gap| gap.to_string()).unwrap_or_default(),
         ..Default::default()
     }
+}
+
+fn inputs(given: &[Input]) -> Vec<pb::Input> {
+    let message = |input: &Input| pb::Input {
+        name: input.name.clone(),
+        measured: input.measured_text().unwrap_or_default(),
+        measured_value: input
+            .number
+            .map(|number| number.to_string())
+            .unwrap_or_default(),
+        note: input.note.clone().unwrap_or_default(),
+        inputs: inputs(&input.inputs),
+    };
+    given.iter().map(message).collect()
 }
 
 fn fact_use(verdict: FactVerdict) -> pb::FactUse {

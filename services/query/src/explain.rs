@@ -149,16 +149,23 @@ impl Query {
             .and_then(|version| version.definition.track(&row.track))
             .and_then(|track| deciding(track, row));
         let rates = world.rates();
+        let calendar = version.zip(terms).map(|(version, terms)| {
+            let start = version.definition.program_year_start;
+            world.org.calendar().of_enrollment(start, terms.start)
+        });
         let facts = version
             .zip(terms)
             .zip(requirement)
-            .map(|((version, terms), requirement)| {
+            .zip(calendar.as_ref())
+            .map(|(((version, terms), requirement), calendar)| {
                 let context = Context {
                     as_of: row.as_of,
-                    calendar: world.org.calendar(),
+                    calendar,
                     enrolled_since: terms.start,
                     tier_since: before.tier_since,
+                    tiers: &before.tiers,
                     currency: version.definition.currency,
+                    fixed: &version.definition.fixed_rates,
                     mode: MODE,
                 };
                 Facts {

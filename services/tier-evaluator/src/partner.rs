@@ -69,6 +69,7 @@ impl PartnerState {
             .iter()
             .flat_map(IndexedFacts::series)
             .map(|(_, _, s)| s.days().len());
-        self.weight = 8 + 16 * self.enrollments.len() + days.sum::<usize>();
+        let whole = self.index.as_ref().map_or(0, IndexedFacts::kept_whole);
+        self.weight = 8 + 16 * self.enrollments.len() + days.sum::<usize>() + 4 * whole;
     }
 }

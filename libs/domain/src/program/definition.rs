@@ -1,15 +1,16 @@
 //! What a program says: tracks, tiers, their requirements, and how tiers are gained and lost.
 //! A definition is what gets published; a published one never changes.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{TierId, TrackId};
 use crate::money::Currency;
-use crate::rules::Requirement;
+use crate::rules::{FixedRates, Pricing, Requirement};
 use crate::time::PeriodUnit;
 
 /// The whole content of a program version. In YAML exactly the serde form of this type.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ProgramDefinition {
     /// Identifier of the program, URL-safe, unique in the org.
@@ -21,12 +22,26 @@ pub struct ProgramDefinition {
     pub description: String,
     /// The currency in which sums of money are measured.
     pub currency: Currency,
+    /// Month in which the year of the program begins, 1 to 12, where its rules speak of one.
+    #[serde(default = "january", skip_serializing_if = "is_january")]
+    pub program_year_start: i8,
+    /// Exchange rates that the program fixes, the earliest table first. Empty: published rates.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fixed_rates: Vec<FixedRates>,
     /// The tracks; at least one.
     pub tracks: Vec<Track>,
 }
 
+pub(super) fn january() -> i8 {
+    1
+}
+
+pub(super) fn is_january(month: &i8) -> bool {
+    *month == 1
+}
+
 /// A ladder of tiers.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Track {
     /// Identifier, unique in the program.
@@ -44,7 +59,7 @@ pub struct Track {
 }
 
 /// One tier of a track.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Tier {
     /// Identifier, unique in the track.
@@ -73,7 +88,7 @@ impl Tier {
 }
 
 /// Colour of a tier's badge.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[allow(missing_docs, reason = "the names say it")]
 pub enum Color {
@@ -89,7 +104,7 @@ pub enum Color {
 }
 
 /// One thing that a tier gives, such as deal protection days.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Benefit {
     /// What a person reads, the same in every tier that has it.
@@ -99,7 +114,7 @@ pub struct Benefit {
 }
 
 /// How tiers are gained.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct PromotionPolicy {
     /// Decided by the system, or recommended to a person.
@@ -114,7 +129,7 @@ pub struct PromotionPolicy {
 }
 
 /// Who decides a promotion.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum PromotionMode {
     /// The system.
@@ -125,7 +140,7 @@ pub enum PromotionMode {
 }
 
 /// How far one decision moves.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Step {
     /// To the tier that the facts qualify for.
@@ -136,7 +151,7 @@ pub enum Step {
 }
 
 /// How tiers are lost.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct DemotionPolicy {
     /// Never, recommended to a person, or decided by the system.
@@ -168,7 +183,7 @@ impl Default for DemotionPolicy {
 }
 
 /// Who decides a demotion.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DemotionMode {
     /// Tiers are never lost.
@@ -181,6 +196,14 @@ pub enum DemotionMode {
 }
 
 impl ProgramDefinition {
+    /// How amounts of money are measured.
+    pub fn pricing(&self) -> Pricing<'_> {
+        Pricing {
+            currency: self.currency,
+            fixed: &self.fixed_rates,
+        }
+    }
+
     /// The track of this id.
     pub fn track(&self, id: &TrackId) -> Option<&Track> {
         self.tracks.iter().find(|track| track.id == *id)

@@ -99,20 +99,15 @@ fn minima(requirement: &Requirement) -> BTreeMap<&str, (Decimal, &str)> {
 
 fn collect<'a>(requirement: &'a Requirement, found: &mut BTreeMap<&'a str, (Decimal, &'a str)>) {
     match requirement {
-        Requirement::All(parts) | Requirement::Any(parts) => {
-            parts.iter().for_each(|part| collect(part, found));
-        }
-        Requirement::AtLeast { of, .. } => of.iter().for_each(|part| collect(part, found)),
         Requirement::Criterion(criterion) => {
             if let Threshold::Gte(minimum) | Threshold::Gt(minimum) = criterion.needs {
                 found.insert(&criterion.id, (minimum, &criterion.name));
             }
         }
-        Requirement::EveryPeriod(periods) | Requirement::AnyPeriod(periods) => {
-            collect(&periods.holds, found);
-        }
-        // What must not hold rises when its threshold falls.
-        Requirement::Not(_) | Requirement::Partner { .. } => {}
+        // What must not hold rises when its threshold falls, and what is only shown counts for
+        // nothing.
+        Requirement::Not(_) | Requirement::Information(_) => {}
+        other => other.each_child(&mut |child| collect(child, found)),
     }
 }
 

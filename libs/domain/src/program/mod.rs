@@ -1,9 +1,11 @@
 //! Orgs, programs and exchange rates.
 
 pub mod aggregate;
+pub mod cases;
 pub mod commands;
 pub mod definition;
 pub mod events;
+pub mod file;
 pub mod lint;
 pub mod org;
 pub mod rates;
@@ -11,11 +13,13 @@ pub mod validate;
 pub mod yaml;
 
 pub use aggregate::{Program, PublishedVersion};
+pub use cases::{Difference, run_case};
 pub use commands::{ApplyProgram, ProgramCommand, PublishDraft};
 pub use definition::{
     Benefit, Color, DemotionMode, DemotionPolicy, ProgramDefinition, PromotionMode,
     PromotionPolicy, Step, Tier, Track,
 };
 pub use events::ProgramEvent;
+pub use file::{Case, program_file_from_yaml};
 pub use validate::validate;
 pub use yaml::{program_from_yaml, program_to_yaml};

@@ -7,6 +7,7 @@ use crate::ids::check_label;
 use crate::limits;
 use crate::program::definition::{DemotionPolicy, ProgramDefinition, PromotionPolicy, Tier, Track};
 use crate::rejection::{Rejection, Violations};
+use crate::time::check_date;
 
 /// Largest definition, in bytes of its JSON.
 pub const MAX_BYTES: usize = 512 * 1024;
@@ -25,6 +26,10 @@ pub fn validate(definition: &ProgramDefinition) -> Result<(), Rejection> {
     label(&mut v, "slug", &definition.slug);
     limits::check_name(&mut v, "name", &definition.name, limits::NAME);
     limits::check_note(&mut v, "description", &definition.description);
+    if !(1..=12).contains(&definition.program_year_start) {
+        v.add("program_year_start", "must be a month from 1 to 12");
+    }
+    check_rates(&mut v, definition);
     between(&mut v, "tracks", definition.tracks.len(), 1, limits::TRACKS);
     let mut seen = BTreeSet::new();
     for (at, track) in definition.tracks.iter().enumerate() {
@@ -38,6 +43,43 @@ pub fn validate(definition: &ProgramDefinition) -> Result<(), Rejection> {
         check_track(&mut v, &path, track);
     }
     v.check()
+}
+
+/// Most tables of fixed rates.
+const MAX_RATE_TABLES: usize = 50;
+
+fn check_rates(v: &mut Violations, definition: &ProgramDefinition) {
+    let tables = &definition.fixed_rates;
+    if tables.len() > MAX_RATE_TABLES {
+        v.add(
+            "fixed_rates",
+            format!("must have at most {MAX_RATE_TABLES} tables"),
+        );
+    }
+    let mut last = None;
+    for (at, table) in tables.iter().enumerate() {
+        let path = format!("fixed_rates[{at}]");
+        if last.is_some_and(|last| table.from <= last) {
+            v.add(
+                format!("{path}.from"),
+                "must be later than in the table before",
+            );
+        }
+        v.take("", check_date(&format!("{path}.from"), table.from));
+        last = Some(table.from);
+        if !table.equal.contains_key(&definition.currency) {
+            let text = format!(
+                "must name {}, the currency of the program",
+                definition.currency
+            );
+            v.add(format!("{path}.equal"), text);
+        }
+        for (currency, amount) in &table.equal {
+            if *amount <= rust_decimal::Decimal::ZERO || *amount > crate::money::MAX_AMOUNT {
+                v.add(format!("{path}.equal.{currency}"), "must be more than 0");
+            }
+        }
+    }
 }
 
 /// Checks only that a definition is not too large; drafts may be incomplete.

@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::program::definition::ProgramDefinition;
+use crate::program::file::program_file_from_yaml;
 use crate::rejection::Rejection;
 
 /// Largest file, in bytes.
@@ -19,13 +20,14 @@ const MAX_YAML_DEPTH: usize = 64;
 /// Most parser events that aliases may replay; it bounds what a small file can unfold to.
 const MAX_REPLAYED_EVENTS: usize = 100_000;
 
-/// Reads a definition. It is not checked beyond its form; [`crate::program::validate()`] does that.
+/// Reads a definition; cases in the file are left aside. It is not checked beyond its form;
+/// [`crate::program::validate()`] does that.
 ///
 /// # Errors
 /// `INVALID_REQUEST` on the field `definition`, with line and column, what is wrong, and for an
 /// unknown name the names that are allowed.
 pub fn program_from_yaml(text: &str) -> Result<ProgramDefinition, Rejection> {
-    read("definition", text)
+    program_file_from_yaml(text).map(|(definition, _)| definition)
 }
 
 /// Reads a file within the bounds of this module; what is wrong is said of `field`.

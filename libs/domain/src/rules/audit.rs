@@ -1,16 +1,21 @@
 //! Fact by fact: which facts counted for a criterion, which did not, and why.
 
+use std::collections::HashMap;
+
 use jiff::civil::Date;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 use crate::money::{Currency, Money};
 use crate::rules::certified::{Certificate, Held, held};
+use crate::rules::contribution::{Contribution, Converted, LeftOut, contribution};
 use crate::rules::evaluate::Context;
 use crate::rules::fact::{Fact, FactKind};
-use crate::rules::model::{Criterion, Measure};
+use crate::rules::in_force::{Days, Lasting, lasting};
+use crate::rules::model::{Condition, Criterion, InForce, Measure, Validity};
+use crate::rules::needs::each_series;
 use crate::rules::rates::Rates;
-use crate::rules::series::{Contribution, Converted, LeftOut, SeriesSpec, contribution};
+use crate::rules::series::SeriesSpec;
 use crate::time::DateRange;
 
 /// What a fact meant for a criterion as of a day.
@@ -77,27 +82,100 @@ pub fn facts_considered(
     facts: &[Fact],
     rates: &dyn Rates,
 ) -> Vec<FactVerdict> {
-    if let Some((spec, window)) = SeriesSpec::of(criterion, context.currency) {
+    let mut verdicts = Vec::new();
+    each_series(criterion, context.pricing(), &mut |spec, window| {
         let days = window.days(context.as_of, context.calendar, context.enrolled_since);
         let of_kind = facts.iter().filter(|fact| fact.kind == *spec.kind);
-        return of_kind
-            .map(|fact| over_days(criterion, &spec, days, fact, rates, context.currency))
-            .collect();
-    }
-    match &criterion.measure {
-        Measure::PersonsCertified { filter, .. } => facts
-            .iter()
-            .filter(|fact| fact.kind.as_str() == FactKind::CERTIFICATION)
+        verdicts.extend(
+            of_kind.map(|fact| over_days(criterion, &spec, days, fact, rates, context.currency)),
+        );
+    });
+    criterion.measure.each_part(&mut |measure| {
+        verdicts.extend(looked_at(criterion, measure, context, facts));
+    });
+    once_each(verdicts)
+}
+
+/// What facts meant for a measure that looks at each of them as it is.
+fn looked_at(
+    criterion: &Criterion,
+    measure: &Measure,
+    context: &Context<'_>,
+    facts: &[Fact],
+) -> Vec<FactVerdict> {
+    let certified = |filter: &Condition, validity: &[Validity]| {
+        let of_kind = |fact: &&Fact| fact.kind.as_str() == FactKind::CERTIFICATION;
+        let facts = facts.iter().filter(of_kind);
+        facts
             .map(|fact| {
-                certification(
-                    criterion,
-                    held(Certificate::of(fact), filter, context.as_of),
-                    fact,
-                )
+                let held = held(Certificate::of(fact), filter, validity, context.as_of);
+                certification(criterion, held, fact)
             })
-            .collect(),
+            .collect()
+    };
+    match measure {
+        Measure::PersonsCertified {
+            filter, validity, ..
+        } => certified(filter, validity),
+        Measure::Roles(roles) => {
+            let any = roles.roles.iter().map(|role| role.filter.clone()).collect();
+            certified(&Condition::Any(any), &roles.validity)
+        }
+        Measure::InForce(wanted) => {
+            let days = Days::of(wanted, context.as_of, |window| {
+                window.days(context.as_of, context.calendar, context.enrolled_since)
+            });
+            let of_kind = facts.iter().filter(|fact| fact.kind == wanted.kind);
+            of_kind
+                .map(|fact| in_force(wanted, fact, &days, context.currency))
+                .collect()
+        }
         _ => Vec::new(),
     }
+}
+
+fn in_force(wanted: &InForce, fact: &Fact, days: &Days, currency: Currency) -> FactVerdict {
+    let day = fact.date(&wanted.from);
+    // Of all groups: to which one a fact belongs is said by its field.
+    let wanted = InForce {
+        same: None,
+        ..wanted.clone()
+    };
+    let (from, until) = (&wanted.from, &wanted.until);
+    match lasting(&wanted, fact, days, None, currency) {
+        Lasting::Counted(number) => {
+            let reason = format!("was in force, by its dates \"{from}\" and \"{until}\"");
+            let mut verdict = verdict(fact, true, reason, day);
+            verdict.value = Some(number.normalize());
+            verdict
+        }
+        Lasting::Apart => {
+            let reason = format!("was not in force, by its dates \"{from}\" and \"{until}\"");
+            verdict(fact, false, reason, day)
+        }
+        Lasting::LeftOut(why) => {
+            let reason = why_left_out(why, from, fact, currency);
+            verdict(fact, false, reason, day)
+        }
+    }
+}
+
+/// A fact that several numbers of a measure look at is said once: where it counted, if it did.
+fn once_each(verdicts: Vec<FactVerdict>) -> Vec<FactVerdict> {
+    let mut kept: Vec<FactVerdict> = Vec::with_capacity(verdicts.len());
+    let mut places: HashMap<(FactKind, String), usize> = HashMap::new();
+    for verdict in verdicts {
+        let key = (verdict.kind.clone(), verdict.id.clone());
+        match places.get(&key).copied() {
+            Some(at) if verdict.counted && !kept[at].counted => kept[at] = verdict,
+            Some(_) => {}
+            None => {
+                places.insert(key, kept.len());
+                kept.push(verdict);
+            }
+        }
+    }
+    kept
 }
 
 fn verdict(fact: &Fact, counted: bool, reason: String, day: Option<Date>) -> FactVerdict {
@@ -157,6 +235,7 @@ fn why_left_out(why: LeftOut<'_>, date: &str, fact: &Fact, currency: Currency) -
         LeftOut::Retracted => "retracted".to_owned(),
         LeftOut::Undated => format!("has no date \"{date}\""),
         LeftOut::Filtered => "does not pass the filter".to_owned(),
+        LeftOut::Ended => "ended before the day on which it would have counted".to_owned(),
         LeftOut::Unclear => {
             "a field that the filter needs is missing or of another type".to_owned()
         }

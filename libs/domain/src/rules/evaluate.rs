@@ -9,22 +9,30 @@
 //!   known value (no rate, no quantity, no key) makes the criterion unknown, unless the known facts
 //!   decide it already.
 //! - Children that are not applicable count neither way.
+//!
+//! How numbers are measured is in `measuring.rs`, what looks at several days in `through_time.rs`.
 
 use jiff::civil::Date;
 use rust_decimal::Decimal;
 
+use crate::ids::TierId;
 use crate::money::Currency;
-use crate::rules::certified::{self, Certificate};
+use crate::rules::certified::Certificate;
 use crate::rules::condition::{FieldRef, Fields, Truth};
 use crate::rules::explain::{
-    Explanation, Measured, MeasuredPart, Node, Outcome, PartnerCheck, Unit, capped, gap, judge,
-    mean, reached_percent,
+    Explanation, Measured, MeasuredPart, Node, Outcome, PartnerCheck, capped, gap, judge, mean,
+    reached_percent,
 };
-use crate::rules::model::{Condition, Criterion, Measure, Periods, Requirement, Window};
-use crate::rules::series::{SeriesSpec, SeriesValue};
+use crate::rules::fact::{Fact, FactKind};
+use crate::rules::measuring::Reading;
+use crate::rules::model::{
+    Case, Condition, Criterion, Otherwise, Path, Requirement, Threshold, Where,
+};
+use crate::rules::rates::{FixedRates, Pricing};
+use crate::rules::series::SeriesSpec;
 use crate::rules::tally::Tally;
 use crate::rules::value::Value;
-use crate::rules::window::{next_month_mark, whole_months};
+use crate::rules::window::whole_months;
 use crate::time::{Calendar, DateRange, next_day};
 
 /// Where the facts of a partner come from.
@@ -36,11 +44,18 @@ pub trait FactSource {
     /// The first day in a range on which the series has facts.
     fn first_day_in(&self, spec: &SeriesSpec<'_>, days: DateRange) -> Option<Date>;
 
+    /// The last day in a range on which the series has facts that count.
+    fn last_day_in(&self, spec: &SeriesSpec<'_>, days: DateRange) -> Option<Date>;
+
     /// The first day after a day on which the series has facts.
     fn next_day_after(&self, spec: &SeriesSpec<'_>, after: Date) -> Option<Date>;
 
     /// Calls `visit` with every certification fact.
     fn each_certificate<'a>(&'a self, visit: &mut dyn FnMut(Certificate<'a>));
+
+    /// Calls `visit` with every fact of a kind. False when the source does not keep them, which
+    /// makes a criterion unknown.
+    fn each_fact<'a>(&'a self, kind: &FactKind, visit: &mut dyn FnMut(&'a Fact)) -> bool;
 
     /// The value of a partner attribute.
     fn attribute(&self, name: &str) -> Option<&Value>;
@@ -66,10 +81,25 @@ pub struct Context<'a> {
     pub enrolled_since: Date,
     /// Since when the present tier is held.
     pub tier_since: Date,
+    /// The tiers that were held, the earliest first, each with its first day; the last one is the
+    /// present tier. Empty: none yet.
+    pub tiers: &'a [(TierId, Date)],
     /// The currency of the program.
     pub currency: Currency,
+    /// The exchange rates that the program has fixed, if it has.
+    pub fixed: &'a [FixedRates],
     /// For which days complete periods are evaluated.
     pub mode: Mode,
+}
+
+impl<'a> Context<'a> {
+    /// How amounts are measured.
+    pub fn pricing(&self) -> Pricing<'a> {
+        Pricing {
+            currency: self.currency,
+            fixed: self.fixed,
+        }
+    }
 }
 
 /// How a requirement came out.
@@ -94,6 +124,7 @@ pub fn evaluate<F: FactSource + ?Sized>(
         as_of: context.as_of,
         settled: false,
         next_change: None,
+        group: None,
     };
     let explanation = run.requirement(requirement);
     Evaluation {
@@ -102,24 +133,26 @@ pub fn evaluate<F: FactSource + ?Sized>(
     }
 }
 
-struct Run<'a, F: ?Sized> {
-    context: &'a Context<'a>,
-    source: &'a F,
-    as_of: Date,
+pub(super) struct Run<'a, F: ?Sized> {
+    pub(super) context: &'a Context<'a>,
+    pub(super) source: &'a F,
+    pub(super) as_of: Date,
     /// True inside a complete period: what is known of it no longer changes by the passing of time.
-    settled: bool,
-    next_change: Option<Date>,
+    pub(super) settled: bool,
+    pub(super) next_change: Option<Date>,
+    /// The group that is looked at, inside `for_each`.
+    pub(super) group: Option<String>,
 }
 
 impl<F: FactSource + ?Sized> Run<'_, F> {
     /// Notes a day on which a value could change.
-    fn changes_on(&mut self, day: Option<Date>) {
+    pub(super) fn changes_on(&mut self, day: Option<Date>) {
         if let Some(day) = day.filter(|day| !self.settled && *day > self.as_of) {
             self.next_change = Some(self.next_change.map_or(day, |next| next.min(day)));
         }
     }
 
-    fn requirement(&mut self, requirement: &Requirement) -> Explanation {
+    pub(super) fn requirement(&mut self, requirement: &Requirement) -> Explanation {
         match requirement {
             Requirement::All(parts) => {
                 let children = self.each(parts);
@@ -149,17 +182,34 @@ impl<F: FactSource + ?Sized> Run<'_, F> {
             }
             Requirement::Criterion(criterion) => self.criterion(criterion),
             Requirement::EveryPeriod(periods) => {
-                let children = self.periods(periods);
+                let children = self.periods(periods.unit, periods.last, &periods.holds);
                 let outcome = at_least(applicable(&children), &children);
                 let mut node = Explanation::group(Node::EveryPeriod, outcome, children, usize::MAX);
                 node.period = Some(periods.unit);
                 node
             }
             Requirement::AnyPeriod(periods) => {
-                let children = self.periods(periods);
+                let children = self.periods(periods.unit, periods.last, &periods.holds);
                 let outcome = at_least(1, &children);
                 let mut node = Explanation::group(Node::AnyPeriod, outcome, children, 1);
                 node.period = Some(periods.unit);
+                node
+            }
+            Requirement::Streak {
+                count,
+                unit,
+                last,
+                holds,
+            } => self.streak(*count, *unit, *last, holds),
+            Requirement::Sustained(sustained) => self.sustained(sustained),
+            Requirement::AnyDay { window, holds } => self.any_day(*window, holds),
+            Requirement::ForEach(each) => self.for_each(each),
+            Requirement::BestOf(paths) => self.best_of(paths),
+            Requirement::Where(place) => self.place(place),
+            Requirement::Information(part) => {
+                let child = self.requirement(part);
+                let mut node = Explanation::new(Node::Information, Outcome::NotApplicable);
+                node.children.push(child);
                 node
             }
             Requirement::Partner { id, name, filter } => self.partner(id, name, filter),
@@ -170,95 +220,92 @@ impl<F: FactSource + ?Sized> Run<'_, F> {
         parts.iter().map(|part| self.requirement(part)).collect()
     }
 
-    fn periods(&mut self, periods: &Periods) -> Vec<Explanation> {
-        let period_node = |kind, as_of, child: Explanation| {
-            let mut node = Explanation::new(kind, child.outcome);
-            node.percent = child.percent;
-            node.as_of = Some(as_of);
-            node.children.push(child);
-            node
-        };
-        let today = self.as_of;
-        if self.context.mode == Mode::AsOfToday {
-            let child = self.requirement(&periods.holds);
-            return vec![period_node(Node::Today, today, child)];
-        }
-        let calendar = self.context.calendar;
-        self.changes_on(Some(next_day(periods.unit.containing(today, calendar).to)));
-        let complete = periods.unit.complete_before(today, periods.last, calendar);
-        let was_settled = std::mem::replace(&mut self.settled, true);
-        let children = complete
+    fn best_of(&mut self, paths: &[Path]) -> Explanation {
+        let children: Vec<Explanation> = paths
             .iter()
-            .map(|period| {
-                self.as_of = period.to;
-                let child = self.requirement(&periods.holds);
-                period_node(Node::PeriodEnd, period.to, child)
-            })
+            .map(|path| self.requirement(&path.holds).inside(Node::Path, &path.name))
             .collect();
-        self.as_of = today;
-        self.settled = was_settled;
-        children
+        let outcome = at_least(1, &children);
+        let nearness = |child: &Explanation| (child.outcome == Outcome::Met, child.percent);
+        // Of equals the first.
+        let chosen = (0..children.len())
+            .rev()
+            .max_by_key(|at| nearness(&children[*at]));
+        let mut node = Explanation::group(Node::BestOf, outcome, children, 1);
+        node.chosen = chosen.and_then(|at| u32::try_from(at).ok());
+        node
+    }
+
+    fn place(&mut self, place: &Where) -> Explanation {
+        self.changes_on(place.from);
+        self.changes_on(place.until.map(next_day));
+        let early = place.from.is_some_and(|from| self.as_of < from);
+        let late = place.until.is_some_and(|until| self.as_of > until);
+        let here = match early || late {
+            true => Truth::False,
+            false => self.holds_for_partner(&place.filter),
+        };
+        let elsewhere = match place.otherwise {
+            Otherwise::NotApplicable => Outcome::NotApplicable,
+            Otherwise::Unmet => Outcome::Unmet,
+        };
+        let mut node = match here {
+            Truth::True => {
+                let child = self.requirement(&place.holds);
+                let mut node = Explanation::new(Node::Where, child.outcome);
+                node.percent = child.percent;
+                node.children.push(child);
+                node
+            }
+            Truth::False => Explanation::new(Node::Where, elsewhere),
+            Truth::Unknown => Explanation::new(Node::Where, Outcome::Unknown),
+        };
+        node.place = Some(Box::new(crate::rules::explain::Place {
+            filter: place.filter.clone(),
+            from: place.from,
+            until: place.until,
+        }));
+        node
+    }
+
+    /// Whether a condition holds for the partner and its enrollment.
+    pub(super) fn holds_for_partner(&mut self, filter: &Condition) -> Truth {
+        let (mut dated, mut placed) = (false, false);
+        filter.each_field(&mut |name| {
+            dated |= name.starts_with("months_in_");
+            placed |= name == "current_tier";
+        });
+        for (_, since) in self.context.tiers.iter().filter(|_| placed) {
+            self.changes_on(Some(*since));
+        }
+        if dated {
+            for since in [self.context.enrolled_since, self.context.tier_since] {
+                self.months_since(since);
+            }
+        }
+        filter.holds(&Enrollment {
+            source: self.source,
+            context: self.context,
+            as_of: self.as_of,
+        })
     }
 
     fn criterion(&mut self, criterion: &Criterion) -> Explanation {
-        let reading = match &criterion.measure {
-            Measure::Count { .. } | Measure::CountDistinct { .. } | Measure::Sum { .. } => {
-                SeriesSpec::of(criterion, self.context.currency)
-                    .map(|(spec, window)| self.series(&spec, window))
-                    .unwrap_or_default()
+        let mut reading = self.measure(&criterion.measure, &criterion.of_which);
+        let mut needs = criterion.needs;
+        for Case {
+            filter,
+            needs: other,
+        } in &criterion.cases
+        {
+            match self.holds_for_partner(filter) {
+                Truth::False => continue,
+                Truth::True => needs = *other,
+                Truth::Unknown => reading.vague = true,
             }
-            Measure::PersonsCertified { filter, at_least } => {
-                let (reading, next) = certified::read(
-                    self.source,
-                    filter,
-                    *at_least,
-                    &criterion.of_which,
-                    self.as_of,
-                );
-                self.changes_on(next);
-                reading
-            }
-            Measure::MonthsInProgram => self.months_since(self.context.enrolled_since),
-            Measure::MonthsInTier => self.months_since(self.context.tier_since),
-            Measure::PartnerNumber { attribute } => {
-                match self.source.attribute(attribute).map(FieldRef::from) {
-                    Some(FieldRef::Number(number)) => Reading::of(number.normalize()),
-                    _ => Reading::default(),
-                }
-            }
-        };
-        explain_criterion(criterion, reading, self.context.currency)
-    }
-
-    fn series(&mut self, spec: &SeriesSpec<'_>, window: Window) -> Reading {
-        let context = self.context;
-        let days = window.days(self.as_of, context.calendar, context.enrolled_since);
-        if !self.settled {
-            self.changes_on(self.source.next_day_after(spec, self.as_of));
-            if window.left_on(days.to, context.calendar).is_some() {
-                let first = self.source.first_day_in(spec, days);
-                let left = first.and_then(|day| window.left_on(day, context.calendar));
-                self.changes_on(left);
-            }
+            break;
         }
-        let Some(tally) = self.source.tally(spec, days) else {
-            return Reading::default();
-        };
-        Reading {
-            number: Some(spec.measured(&tally)),
-            parts: (0..spec.parts.len())
-                .map(|at| spec.measured_part(&tally, at))
-                .collect(),
-            open: tally.valueless > 0 || tally.unconverted > 0,
-            money: matches!(spec.value, SeriesValue::Amount(_)),
-            window: Some((window, days)),
-            tally,
-        }
-    }
-
-    fn months_since(&mut self, since: Date) -> Reading {
-        self.changes_on(Some(next_month_mark(since, self.as_of)));
-        Reading::of(whole_months(since, self.as_of).into())
+        explain_criterion(criterion, needs, reading)
     }
 
     fn partner(&mut self, id: &str, name: &str, filter: &Condition) -> Explanation {
@@ -294,34 +341,37 @@ impl<F: FactSource + ?Sized> Fields for Attributes<'_, F> {
     }
 }
 
-/// What a measure gave.
-#[derive(Debug, Default)]
-pub(crate) struct Reading {
-    pub(crate) number: Option<Decimal>,
-    pub(crate) parts: Vec<Decimal>,
-    /// True when facts of the set have a value that nobody knows.
-    pub(crate) open: bool,
-    pub(crate) money: bool,
-    pub(crate) window: Option<(Window, DateRange)>,
-    pub(crate) tally: Tally,
+/// The attributes of a partner, and how its enrollment stands.
+struct Enrollment<'a, F: ?Sized> {
+    source: &'a F,
+    context: &'a Context<'a>,
+    as_of: Date,
 }
 
-impl Reading {
-    fn of(number: Decimal) -> Self {
-        Self {
-            number: Some(number),
-            ..Self::default()
+impl<F: FactSource + ?Sized> Fields for Enrollment<'_, F> {
+    fn get(&self, name: &str) -> Option<FieldRef<'_>> {
+        let months = |since| FieldRef::Number(whole_months(since, self.as_of).into());
+        match name {
+            "months_in_program" => Some(months(self.context.enrolled_since)),
+            "months_in_tier" => Some(months(self.context.tier_since)),
+            "current_tier" => {
+                let held = |entry: &&(TierId, Date)| entry.1 <= self.as_of;
+                let (tier, _) = self.context.tiers.iter().rfind(held)?;
+                Some(FieldRef::Text(tier.as_str()))
+            }
+            _ => self.source.attribute(name).map(FieldRef::from),
         }
     }
 }
 
-fn explain_criterion(criterion: &Criterion, reading: Reading, currency: Currency) -> Explanation {
+fn explain_criterion(criterion: &Criterion, needs: Threshold, reading: Reading) -> Explanation {
     let judged = |needs, number: Option<Decimal>| match number {
+        Some(_) if reading.vague => Outcome::Unknown,
         Some(number) => judge(needs, number, reading.open),
         None => Outcome::Unknown,
     };
-    let mut outcomes = vec![judged(criterion.needs, reading.number)];
-    let mut percents = vec![share(criterion.needs, reading.number)];
+    let mut outcomes = vec![judged(needs, reading.number)];
+    let mut percents = vec![share(needs, reading.number)];
     let mut of_which = Vec::with_capacity(criterion.of_which.len());
     for (at, part) in criterion.of_which.iter().enumerate() {
         let number = reading
@@ -338,43 +388,36 @@ fn explain_criterion(criterion: &Criterion, reading: Reading, currency: Currency
             gap: number.and_then(|number| gap(part.needs, number)),
         });
     }
-    let outcome = every(&outcomes);
+    let outcome = match reading.applies {
+        true => every(&outcomes),
+        false => Outcome::NotApplicable,
+    };
     let mut node = Explanation::new(Node::Criterion, outcome);
     node.id = Some(criterion.id.clone());
     node.name = Some(criterion.name.clone());
-    node.percent = Some(capped(mean(&percents), outcome));
+    node.percent = reading.applies.then(|| capped(mean(&percents), outcome));
+    let found = reading.found;
     node.value = Some(Box::new(Measured {
         number: reading.number,
-        unit: unit_of(&criterion.measure, reading.money, currency),
-        needs: criterion.needs,
-        gap: reading
-            .number
-            .and_then(|number| gap(criterion.needs, number)),
-        window: reading.window.map(|(window, _)| window),
-        days: reading.window.map(|(_, days)| days),
+        unit: reading.unit,
+        needs,
+        gap: reading.number.and_then(|number| gap(needs, number)),
+        window: found.window,
+        days: found.days,
         of_which,
-        counted: reading.tally.count,
-        unclear: reading.tally.unclear,
-        valueless: reading.tally.valueless,
-        unconverted: reading.tally.unconverted,
-        converted: reading.tally.converted,
-        digest: reading.tally.digest,
+        counted: found.counted,
+        unclear: found.unclear,
+        valueless: found.valueless,
+        unconverted: found.unconverted,
+        converted: found.converted,
+        digest: found.digest,
+        inputs: reading.inputs,
     }));
     node
 }
 
-fn share(needs: crate::rules::model::Threshold, number: Option<Decimal>) -> u8 {
+fn share(needs: Threshold, number: Option<Decimal>) -> u8 {
     number.map_or(0, |number| reached_percent(needs, number))
-}
-
-fn unit_of(measure: &Measure, money: bool, currency: Currency) -> Unit {
-    match measure {
-        Measure::Count { .. } | Measure::CountDistinct { .. } => Unit::Things,
-        Measure::Sum { .. } if money => Unit::Money(currency),
-        Measure::Sum { .. } | Measure::PartnerNumber { .. } => Unit::Number,
-        Measure::PersonsCertified { .. } => Unit::Persons,
-        Measure::MonthsInProgram | Measure::MonthsInTier => Unit::Months,
-    }
 }
 
 fn every(outcomes: &[Outcome]) -> Outcome {
@@ -395,7 +438,7 @@ fn negated(outcome: Outcome) -> Outcome {
     }
 }
 
-fn applicable(children: &[Explanation]) -> usize {
+pub(super) fn applicable(children: &[Explanation]) -> usize {
     children
         .iter()
         .filter(|child| child.outcome != Outcome::NotApplicable)
@@ -403,7 +446,7 @@ fn applicable(children: &[Explanation]) -> usize {
 }
 
 /// Whether at least so many of the children hold. Where none of them applies, the group does not.
-fn at_least(need: usize, children: &[Explanation]) -> Outcome {
+pub(super) fn at_least(need: usize, children: &[Explanation]) -> Outcome {
     if !children.is_empty() && applicable(children) == 0 {
         return Outcome::NotApplicable;
     }

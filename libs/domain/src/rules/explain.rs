@@ -12,13 +12,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::money::Currency;
 use crate::rules::digest::Digest;
-use crate::rules::model::{Condition, Threshold, Window};
-use crate::rules::tally::is_zero;
+use crate::rules::model::{Condition, Duration, Threshold, Window};
+use crate::rules::tally::{Tally, is_zero};
 use crate::rules::value::Value;
 use crate::time::{DateRange, PeriodUnit};
 
 /// How a requirement came out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// It holds.
@@ -53,6 +53,27 @@ pub enum Node {
     PeriodEnd,
     /// The child as of the day of the assessment, in place of period ends.
     Today,
+    /// The children, one per period, have to hold in a row of `need`.
+    Streak,
+    /// The child has to have held on every day for some time. The children: as of the day of the
+    /// assessment, and, if it did not hold, as of the last day on which it did not.
+    Sustained,
+    /// The child has to hold on a day of the window: the last on which it did, or else the last.
+    AnyDay,
+    /// The child as of a day.
+    Day,
+    /// The children, one per group, all have to hold.
+    ForEach,
+    /// The child for a group, which gives the name.
+    Group,
+    /// One child, a complete way with its name, has to hold.
+    BestOf,
+    /// A complete way.
+    Path,
+    /// The child, where and while it is asked for.
+    Where,
+    /// The child is shown and counts neither way.
+    Information,
     /// A condition over the partner's attributes.
     Partner,
 }
@@ -69,6 +90,14 @@ pub enum Unit {
     Persons,
     /// Months.
     Months,
+    /// Days.
+    Days,
+    /// Points.
+    Points,
+    /// A share of one.
+    Ratio,
+    /// Hundredths.
+    Percent,
     /// A plain number.
     Number,
 }
@@ -91,15 +120,28 @@ pub struct Explanation {
     /// the best.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub percent: Option<u8>,
-    /// The day for which the child was evaluated, for [`Node::PeriodEnd`] and [`Node::Today`].
+    /// The day for which the child was evaluated, for [`Node::PeriodEnd`], [`Node::Day`] and
+    /// [`Node::Today`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub as_of: Option<Date>,
-    /// Kind of period, for [`Node::EveryPeriod`] and [`Node::AnyPeriod`].
+    /// Kind of period, for [`Node::EveryPeriod`], [`Node::AnyPeriod`] and [`Node::Streak`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub period: Option<PeriodUnit>,
-    /// How many children have to hold, for [`Node::AtLeast`].
+    /// How many children have to hold, for [`Node::AtLeast`] and [`Node::Streak`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub need: Option<u32>,
+    /// Position of the child that is nearest, for [`Node::BestOf`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chosen: Option<u32>,
+    /// How many children there would be, where not all of them are kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub total: Option<u32>,
+    /// Where and while it is asked for, for [`Node::Where`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<Box<Place>>,
+    /// For how long it has to have held, for [`Node::Sustained`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duration: Option<Duration>,
     /// What was measured, for [`Node::Criterion`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<Box<Measured>>,
@@ -151,6 +193,109 @@ pub struct Measured {
     /// Digest of the facts that counted, with their values.
     #[serde(default, skip_serializing_if = "Digest::is_empty")]
     pub digest: Digest,
+    /// The numbers that the number is made of.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub inputs: Vec<Input>,
+}
+
+/// A number that another is made of.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Input {
+    /// What it is: its name in the program, or its part in the measure.
+    pub name: String,
+    /// The number; absent when unknown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub number: Option<Decimal>,
+    /// False when it does not apply.
+    #[serde(default = "yes", skip_serializing_if = "is_yes")]
+    pub applies: bool,
+    /// What kind of number.
+    pub unit: Unit,
+    /// What facts it is made of.
+    #[serde(flatten)]
+    pub found: Found,
+    /// What else there is to say of it: a cap, or who fills which seats.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+    /// The numbers that it is made of.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub inputs: Vec<Input>,
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn is_yes(flag: &bool) -> bool {
+    *flag
+}
+
+/// The facts that a number is made of.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Found {
+    /// The window, for a measure over dated facts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<Window>,
+    /// The days of the window.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub days: Option<DateRange>,
+    /// Facts that counted.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub counted: u64,
+    /// Facts left out because a field that the filter needs is missing.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unclear: u64,
+    /// Facts of the set without the value that is added up or told apart.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub valueless: u64,
+    /// Facts of the set whose amount could not be converted.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unconverted: u64,
+    /// How many facts that counted were converted from which currency.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub converted: BTreeMap<Currency, u64>,
+    /// Digest of the facts that counted, with their values.
+    #[serde(default, skip_serializing_if = "Digest::is_empty")]
+    pub digest: Digest,
+}
+
+impl Found {
+    /// What a tally says, over a window.
+    pub(crate) fn of(tally: &Tally, window: Window, days: DateRange) -> Self {
+        Self {
+            window: Some(window),
+            days: Some(days),
+            ..Self::undated(tally)
+        }
+    }
+
+    /// What a tally says.
+    pub(crate) fn undated(tally: &Tally) -> Self {
+        Self {
+            window: None,
+            days: None,
+            counted: tally.count,
+            unclear: tally.unclear,
+            valueless: tally.valueless,
+            unconverted: tally.unconverted,
+            converted: tally.converted.clone(),
+            digest: tally.digest,
+        }
+    }
+}
+
+/// Where and while a requirement is asked for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Place {
+    /// For which partners.
+    #[serde(rename = "where")]
+    pub filter: Condition,
+    /// First day.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<Date>,
+    /// Last day.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Date>,
 }
 
 /// A part of the set of a criterion.
@@ -192,6 +337,10 @@ impl Explanation {
             as_of: None,
             period: None,
             need: None,
+            chosen: None,
+            total: None,
+            place: None,
+            duration: None,
             value: None,
             partner: None,
             children: Vec::new(),
@@ -213,6 +362,24 @@ impl Explanation {
         node
     }
 
+    /// A node of this kind and name around this one, with the same outcome.
+    pub(crate) fn inside(self, kind: Node, name: &str) -> Self {
+        let mut node = Self::new(kind, self.outcome);
+        node.name = Some(name.to_owned());
+        node.percent = self.percent;
+        node.children.push(self);
+        node
+    }
+
+    /// A node around this one, as of a day.
+    pub(crate) fn on_day(self, kind: Node, day: Date) -> Self {
+        let mut node = Self::new(kind, self.outcome);
+        node.percent = self.percent;
+        node.as_of = Some(day);
+        node.children.push(self);
+        node
+    }
+
     /// Calls `visit` with every criterion and partner condition, in order, and with the end of the
     /// period for which it was evaluated, if it was evaluated for one.
     pub fn each_leaf<'a>(&'a self, visit: &mut dyn FnMut(&'a Explanation, Option<Date>)) {
@@ -225,7 +392,7 @@ impl Explanation {
         visit: &mut dyn FnMut(&'a Explanation, Option<Date>),
     ) {
         let period_end = match self.kind {
-            Node::PeriodEnd => self.as_of,
+            Node::PeriodEnd | Node::Day => self.as_of,
             _ => period_end,
         };
         if matches!(self.kind, Node::Criterion | Node::Partner) {
@@ -248,6 +415,8 @@ impl Explanation {
             && (self.kind, &self.id, &self.name) == (other.kind, &other.id, &other.name)
             && (self.outcome, self.percent) == (other.outcome, other.percent)
             && (self.period, self.need) == (other.period, other.need)
+            && (self.chosen, self.total) == (other.chosen, other.total)
+            && (self.duration, &self.place) == (other.duration, &other.place)
             && as_of(self) == as_of(other)
             && self.partner == other.partner
             && self.children.len() == other.children.len()
@@ -263,7 +432,15 @@ impl Measured {
     fn same_values(&self, other: &Self) -> bool {
         let mut moved = self.clone();
         moved.days = other.days;
+        move_days(&mut moved.inputs, &other.inputs);
         moved == *other
+    }
+}
+
+fn move_days(inputs: &mut [Input], others: &[Input]) {
+    for (input, other) in inputs.iter_mut().zip(others) {
+        input.found.days = other.found.days;
+        move_days(&mut input.inputs, &other.inputs);
     }
 }
 

@@ -8,37 +8,48 @@ pub mod audit;
 mod certified;
 pub mod check;
 pub mod condition;
+pub mod contribution;
 pub mod digest;
 pub mod evaluate;
 pub mod explain;
 pub mod fact;
+mod in_force;
+mod measuring;
 pub mod model;
+mod needs;
 pub mod rates;
+mod roles;
+mod score;
 mod sentence;
 pub mod series;
 pub mod source;
 pub mod tally;
+mod through_time;
 pub mod value;
 pub mod window;
 
 pub use audit::{FactVerdict, RatesUsed, facts_considered};
 pub use certified::Certificate;
 pub use condition::{FieldRef, Fields, Truth};
+pub use contribution::{Contribution, Converted, Counted, LeftOut, PartSet, contribution};
 pub use digest::Digest;
 pub use evaluate::{Context, Evaluation, FactSource, Mode, evaluate};
-pub use explain::{Explanation, Measured, MeasuredPart, Node, Outcome, PartnerCheck, Unit};
+pub use explain::{
+    Explanation, Found, Input, Measured, MeasuredPart, Node, Outcome, PartnerCheck, Place, Unit,
+};
 pub use fact::{Fact, FactKind};
 pub use model::{
-    Addend, Condition, Criterion, Measure, OfWhich, Periods, Requirement, Selection, Test,
-    Threshold, Window,
+    Addend, After, Case, Condition, Criterion, Duration, ForEach, Grouping, Growth, InForce,
+    Measure, MostPer, OfWhich, Otherwise, Path, Per, Periods, Points, PointsEntry, Requirement,
+    Role, Roles, ScorePoint, ScoreStep, Selection, Sustained, Take, Taken, Test, Threshold,
+    Validity, Weight, When, WhenZero, Where, Window,
 };
+pub use needs::{each_criterion, kinds_of, series_of};
 pub use rates::{
-    Conversion, LOOK_BACK_DAYS, NoRates, RateOn, RateTable, Rates, RatesAsKnown, convert,
+    Conversion, FixedRates, LOOK_BACK_DAYS, NoRates, Pricing, RateOn, RateTable, Rates,
+    RatesAsKnown, convert,
 };
-pub use series::{
-    Contribution, Converted, Counted, LeftOut, PartSet, Series, SeriesKey, SeriesSpec, SeriesValue,
-    contribution,
-};
-pub use source::{IndexedFacts, NaiveFacts, TouchedDay, each_criterion, series_of};
+pub use series::{GroupBy, Series, SeriesKey, SeriesSpec, SeriesValue};
+pub use source::{IndexedFacts, NaiveFacts, TouchedDay};
 pub use tally::{PartTally, Tally};
 pub use value::Value;

@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 
 use jiff::civil::Date;
 use rust_decimal::Decimal;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::money::{Currency, Money};
 use crate::time::add_days;
@@ -91,6 +93,52 @@ fn scaled_ratio(amount: Decimal, times: Decimal, by: Decimal, places: u32) -> Op
         whole
     };
     Decimal::try_from_i128_with_scale(rounded, places).ok()
+}
+
+/// Amounts of several currencies that a program counts as equal from a day on, whatever the market
+/// says: 100 dollars, 75 euros and 12,000 yen.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FixedRates {
+    /// The first day. The table is in force until that of the next one; before the first there is
+    /// none.
+    pub from: Date,
+    /// The amounts. A currency that is not named cannot be converted.
+    #[schemars(with = "BTreeMap<Currency, crate::schema::ExactNumber>")]
+    pub equal: BTreeMap<Currency, Decimal>,
+}
+
+/// In which currency amounts are measured, and by which rates: those that are published, or those
+/// that the program has fixed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pricing<'a> {
+    /// The currency of the program.
+    pub currency: Currency,
+    /// The fixed tables, the earliest first. Empty: published rates are used.
+    pub fixed: &'a [FixedRates],
+}
+
+impl From<Currency> for Pricing<'_> {
+    fn from(currency: Currency) -> Self {
+        Self {
+            currency,
+            fixed: &[],
+        }
+    }
+}
+
+/// Fixed tables as a source of rates: a fact is converted by the table of its day.
+pub(crate) struct Fixed<'a>(pub(crate) &'a [FixedRates]);
+
+impl Rates for Fixed<'_> {
+    fn rate(&self, currency: Currency, on: Date) -> Option<RateOn> {
+        let table = self.0.iter().rfind(|table| table.from <= on)?;
+        let rate = *table.equal.get(&currency)?;
+        Some(RateOn {
+            rate,
+            published: table.from,
+        })
+    }
 }
 
 /// One rate and the number of the event that introduced it.

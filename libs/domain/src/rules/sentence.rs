@@ -2,8 +2,8 @@
 
 use rust_decimal::Decimal;
 
-use crate::rules::explain::{Explanation, Measured, MeasuredPart, Node, Outcome, Unit};
-use crate::rules::model::{Condition, Test, Threshold};
+use crate::rules::explain::{Explanation, Input, Measured, MeasuredPart, Node, Outcome, Unit};
+use crate::rules::model::{Condition, Duration, Test, Threshold};
 use crate::rules::value::Value;
 use crate::rules::window::unit_words;
 use crate::time::MIN_DATE;
@@ -76,17 +76,95 @@ impl Explanation {
         match self.kind {
             Node::Criterion => self.criterion_clause(),
             Node::Partner => self.partner_clause(),
-            Node::All | Node::Any | Node::AtLeast | Node::EveryPeriod | Node::AnyPeriod => {
-                self.group_clause()
-            }
+            Node::All
+            | Node::Any
+            | Node::AtLeast
+            | Node::EveryPeriod
+            | Node::AnyPeriod
+            | Node::Streak
+            | Node::ForEach => self.group_clause(),
             Node::Not => match self.children.first() {
                 Some(child) => format!("must not be met: {}", child.clause()),
                 None => String::new(),
             },
-            Node::PeriodEnd | Node::Today => match (self.children.first(), self.as_of) {
-                (Some(child), Some(day)) => format!("as of {day}: {}", child.clause()),
-                _ => String::new(),
+            Node::PeriodEnd | Node::Today | Node::Day => {
+                match (self.children.first(), self.as_of) {
+                    (Some(child), Some(day)) => format!("as of {day}: {}", child.clause()),
+                    _ => String::new(),
+                }
+            }
+            Node::Group | Node::Path => match self.children.first() {
+                Some(child) => format!(
+                    "{}: {}",
+                    self.name.as_deref().unwrap_or_default(),
+                    child.clause()
+                ),
+                None => String::new(),
             },
+            Node::Sustained => self.sustained_clause(),
+            Node::AnyDay => match (self.outcome, self.children.first()) {
+                (_, None) => "has no day in the window".to_owned(),
+                (Outcome::Met, Some(child)) => child.clause(),
+                (_, Some(child)) => format!("on no day of the window; {}", child.clause()),
+            },
+            Node::BestOf => self.best_clause(),
+            Node::Where => self.where_clause(),
+            Node::Information => match self.children.first() {
+                Some(child) => format!("for information: {}", child.clause()),
+                None => String::new(),
+            },
+        }
+    }
+
+    fn sustained_clause(&self) -> String {
+        let span = match self.duration {
+            Some(Duration::Days(1)) => "1 day".to_owned(),
+            Some(Duration::Days(days)) => format!("{days} days"),
+            Some(Duration::Months(1)) => "1 month".to_owned(),
+            Some(Duration::Months(months)) => format!("{months} months"),
+            None => "some time".to_owned(),
+        };
+        let last = self.children.last().map(Self::clause).unwrap_or_default();
+        match self.outcome {
+            Outcome::Met => format!("held for {span}; {last}"),
+            Outcome::NotApplicable => "does not apply".to_owned(),
+            _ => format!("has not held for {span}; {last}"),
+        }
+    }
+
+    /// Names the way that is nearest.
+    fn best_clause(&self) -> String {
+        let at = self.chosen.and_then(|at| usize::try_from(at).ok());
+        let nearest = at.and_then(|at| self.children.get(at)).map(Self::clause);
+        let nearest = nearest.unwrap_or_default();
+        let total = self.children.len();
+        match self.outcome {
+            Outcome::Met => nearest,
+            Outcome::NotApplicable => "does not apply".to_owned(),
+            Outcome::Unmet => format!("none of {total} ways is met; the nearest is {nearest}"),
+            Outcome::Unknown => {
+                format!("none of {total} ways is known to be met; the nearest is {nearest}")
+            }
+        }
+    }
+
+    fn where_clause(&self) -> String {
+        if let Some(child) = self.children.first() {
+            return child.clause();
+        }
+        let mut bounds = Vec::new();
+        if let Some(place) = &self.place {
+            if place.filter != Condition::default() {
+                bounds.push(format!("where {}", condition_text(&place.filter)));
+            }
+            bounds.extend(place.from.map(|day| format!("from {day}")));
+            bounds.extend(place.until.map(|day| format!("until {day}")));
+        }
+        let bounds = bounds.join(" ");
+        match self.outcome {
+            Outcome::Unknown => format!("whether it is asked for is not known: only {bounds}"),
+            Outcome::Unmet => format!("available only {bounds}"),
+            _ => format!("asked for only {bounds}"),
         }
     }
 
@@ -123,6 +201,14 @@ impl Explanation {
         let verb = if deciding == 1 { "is" } else { "are" };
         match (self.kind, self.outcome) {
             (_, Outcome::NotApplicable) => "does not apply".to_owned(),
+            (Node::ForEach, outcome) => {
+                let total = self.total.unwrap_or_default();
+                match outcome {
+                    Outcome::Met => format!("met for all {total} groups"),
+                    Outcome::Unmet => format!("not met for {deciding} of {total} groups"),
+                    _ => format!("not known to be met for {deciding} of {total} groups"),
+                }
+            }
             (Node::AtLeast, _) => {
                 let need = self.need.unwrap_or_default();
                 let met = self
@@ -147,6 +233,14 @@ impl Explanation {
         let ends = format!("the last {} {unit} ends", self.children.len());
         match (self.kind, self.outcome) {
             (_, Outcome::NotApplicable) => "does not apply".to_owned(),
+            (Node::Streak, outcome) => {
+                let need = self.need.unwrap_or_default();
+                match outcome {
+                    Outcome::Met => format!("met at {need} in a row of {ends}"),
+                    Outcome::Unmet => format!("not met at {need} in a row of {ends}"),
+                    _ => format!("not known to be met at {need} in a row of {ends}"),
+                }
+            }
             (Node::AnyPeriod, Outcome::Met) => format!("met at {deciding} of {ends}"),
             (Node::AnyPeriod, Outcome::Unmet) => format!("not met at any of {ends}"),
             (Node::AnyPeriod, _) => format!("not known to be met at any of {ends}"),
@@ -167,7 +261,17 @@ impl Explanation {
         }
         match self.measured_text() {
             Some(measured) => text.push_str(&format!(": {measured} of {}", value.required_text())),
+            None if self.outcome == Outcome::NotApplicable => text.push_str(": does not apply"),
             None => text.push_str(&format!(": not known, needs {}", value.required_text())),
+        }
+        if !value.inputs.is_empty() {
+            let inputs: Vec<String> = value
+                .inputs
+                .iter()
+                .take(MAX_SPELLED_OUT)
+                .map(Input::clause)
+                .collect();
+            text.push_str(&format!(" ({})", inputs.join("; ")));
         }
         match value.days {
             Some(days) if days.from > days.to => text.push_str(", before the enrollment"),
@@ -212,6 +316,23 @@ impl Unit {
             Self::Persons | Self::Things => Self::Number,
             other => other,
         }
+    }
+}
+
+impl Input {
+    /// The number as a person reads it; `None` when unknown.
+    pub fn measured_text(&self) -> Option<String> {
+        match self.applies {
+            true => self.number.map(|number| number_text(number, self.unit)),
+            false => Some("does not apply".to_owned()),
+        }
+    }
+
+    fn clause(&self) -> String {
+        let unknown = self.note.is_none().then(|| "not known".to_owned());
+        let said = [self.measured_text().or(unknown), self.note.clone()];
+        let said: Vec<String> = said.into_iter().flatten().collect();
+        format!("{}: {}", self.name, said.join(", "))
     }
 }
 
@@ -281,6 +402,15 @@ pub(crate) fn number_text(number: Decimal, unit: Unit) -> String {
         Unit::Months => format!("{} months", grouped(number, 0)),
         Unit::Persons if number == Decimal::ONE => "1 person".to_owned(),
         Unit::Persons => format!("{} persons", grouped(number, 0)),
+        Unit::Days if number == Decimal::ONE => "1 day".to_owned(),
+        Unit::Days => format!("{} days", grouped(number, 0)),
+        Unit::Points if number == Decimal::ONE => "1 point".to_owned(),
+        Unit::Points => format!("{} points", grouped(number, 0)),
+        Unit::Ratio => match number.checked_mul(Decimal::ONE_HUNDRED) {
+            Some(percent) => format!("{} %", grouped(percent, 0)),
+            None => grouped(number, 0),
+        },
+        Unit::Percent => format!("{} %", grouped(number, 0)),
         Unit::Things | Unit::Number => grouped(number, 0),
     }
 }

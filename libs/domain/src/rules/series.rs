@@ -10,20 +10,14 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::money::{Currency, MAX_AMOUNT};
-use crate::rules::condition::{FieldRef, Fields, Truth, folded};
-use crate::rules::digest::Digest;
+use crate::money::Currency;
+use crate::rules::condition::Fields;
+use crate::rules::contribution::{Contribution, LeftOut, key_text, traced_day};
 use crate::rules::fact::{Fact, FactKind};
-use crate::rules::model::{Addend, Condition, Criterion, Measure, Selection, Window};
-use crate::rules::rates::{RateOn, Rates, convert};
+use crate::rules::model::{Addend, After, Condition, OfWhich, Per, Selection};
+use crate::rules::rates::FixedRates;
 use crate::rules::tally::Tally;
-use crate::time::DateRange;
-
-/// Largest absolute value of a quantity or numeric field that is added up; a larger one is
-/// unknown. With [`MAX_VALUE_SCALE`] it keeps every sum exact.
-pub const MAX_VALUE: Decimal = MAX_AMOUNT;
-/// Most decimals of a value that is added up.
-pub const MAX_VALUE_SCALE: u32 = 10;
+use crate::time::{DateRange, add_months};
 
 /// What a series is made of. Two criteria with equal specs share a series.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -40,6 +34,22 @@ pub struct SeriesSpec<'a> {
     /// Further filters that make parts of the set.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parts: Vec<Cow<'a, Condition>>,
+    /// How long after its date a fact counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<Cow<'a, After>>,
+    /// What divides the facts into groups.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<GroupBy<'a>>,
+}
+
+/// What divides the facts of a series into groups.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GroupBy<'a> {
+    /// The value of a field; a fact without one has no value.
+    Field(Cow<'a, str>),
+    /// Each fact is a group of its own, in the order of days and identifiers.
+    Fact,
 }
 
 /// What is made of each fact of a series.
@@ -52,10 +62,30 @@ pub enum SeriesValue<'a> {
     Distinct(Cow<'a, str>),
     /// Its amount in a currency.
     Amount(Currency),
+    /// Its amount in a currency, by the rates that a program has fixed.
+    FixedAmount {
+        /// The currency.
+        currency: Currency,
+        /// The tables.
+        fixed: Cow<'a, [FixedRates]>,
+    },
     /// Its quantity.
     Quantity,
     /// A numeric field.
     Field(Cow<'a, str>),
+    /// Points.
+    Points {
+        /// For the fact, or for each `per` of it.
+        points: Decimal,
+        /// What the points are given for; absent: the fact.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        per: Option<Cow<'a, Per>>,
+        /// The currency in which amounts are taken.
+        currency: Currency,
+        /// The rates that the program has fixed, if it has.
+        #[serde(default, skip_serializing_if = "<[FixedRates]>::is_empty")]
+        fixed: Cow<'a, [FixedRates]>,
+    },
 }
 
 /// A stable short name of a [`SeriesSpec`], for storage: the first half of the SHA-256 of its
@@ -78,60 +108,69 @@ impl fmt::Display for SeriesKey {
 }
 
 impl<'a> SeriesSpec<'a> {
-    /// The series and the window of a criterion that is measured over dated facts; `None` for the
-    /// other measures. `currency` is the currency of the program.
-    pub fn of(criterion: &'a Criterion, currency: Currency) -> Option<(Self, Window)> {
-        let (facts, value) = match &criterion.measure {
-            Measure::Count { facts } => (facts, SeriesValue::Count),
-            Measure::CountDistinct { facts, key } => {
-                (facts, SeriesValue::Distinct(Cow::Borrowed(key)))
-            }
-            Measure::Sum { facts, of } => (
-                facts,
-                match of {
-                    Addend::Amount => SeriesValue::Amount(currency),
-                    Addend::Quantity => SeriesValue::Quantity,
-                    Addend::Field(name) => SeriesValue::Field(Cow::Borrowed(name)),
-                },
-            ),
-            Measure::PersonsCertified { .. }
-            | Measure::MonthsInProgram
-            | Measure::MonthsInTier
-            | Measure::PartnerNumber { .. } => return None,
-        };
-        let parts = criterion.of_which.iter();
-        let parts = parts.map(|part| Cow::Borrowed(&part.filter)).collect();
-        Some((Self::over(facts, value, parts), facts.window))
-    }
-
-    fn over(facts: &'a Selection, value: SeriesValue<'a>, parts: Vec<Cow<'a, Condition>>) -> Self {
+    /// The series of a selection of facts.
+    pub(crate) fn over(facts: &'a Selection, value: SeriesValue<'a>) -> Self {
         Self {
             kind: Cow::Borrowed(&facts.kind),
             filter: Cow::Borrowed(&facts.filter),
             date: Cow::Borrowed(&facts.date),
             value,
-            parts,
+            parts: Vec::new(),
+            after: facts.after.as_ref().map(Cow::Borrowed),
+            group: facts.same.as_deref().map(GroupBy::field),
         }
+    }
+
+    /// The series, with the parts of the criterion.
+    pub(crate) fn with_parts(mut self, of_which: &'a [OfWhich]) -> Self {
+        let parts = of_which.iter();
+        self.parts = parts.map(|part| Cow::Borrowed(&part.filter)).collect();
+        self
+    }
+
+    /// The series, divided.
+    pub(crate) fn divided(mut self, by: GroupBy<'a>) -> Self {
+        self.group = Some(by);
+        self
     }
 
     /// The same spec with everything owned.
     pub fn into_owned(self) -> SeriesSpec<'static> {
+        fn owned<T: ToOwned + ?Sized>(cow: Cow<'_, T>) -> Cow<'static, T> {
+            Cow::Owned(cow.into_owned())
+        }
         SeriesSpec {
-            kind: Cow::Owned(self.kind.into_owned()),
-            filter: Cow::Owned(self.filter.into_owned()),
-            date: Cow::Owned(self.date.into_owned()),
+            kind: owned(self.kind),
+            filter: owned(self.filter),
+            date: owned(self.date),
             value: match self.value {
                 SeriesValue::Count => SeriesValue::Count,
-                SeriesValue::Distinct(key) => SeriesValue::Distinct(Cow::Owned(key.into_owned())),
+                SeriesValue::Distinct(key) => SeriesValue::Distinct(owned(key)),
                 SeriesValue::Amount(currency) => SeriesValue::Amount(currency),
                 SeriesValue::Quantity => SeriesValue::Quantity,
-                SeriesValue::Field(name) => SeriesValue::Field(Cow::Owned(name.into_owned())),
+                SeriesValue::Field(name) => SeriesValue::Field(owned(name)),
+                SeriesValue::FixedAmount { currency, fixed } => SeriesValue::FixedAmount {
+                    currency,
+                    fixed: owned(fixed),
+                },
+                SeriesValue::Points {
+                    points,
+                    per,
+                    currency,
+                    fixed,
+                } => SeriesValue::Points {
+                    points,
+                    per: per.map(owned),
+                    currency,
+                    fixed: owned(fixed),
+                },
             },
-            parts: self
-                .parts
-                .into_iter()
-                .map(|part| Cow::Owned(part.into_owned()))
-                .collect(),
+            after: self.after.map(owned),
+            group: self.group.map(|group| match group {
+                GroupBy::Field(name) => GroupBy::Field(owned(name)),
+                GroupBy::Fact => GroupBy::Fact,
+            }),
+            parts: self.parts.into_iter().map(owned).collect(),
         }
     }
 
@@ -158,253 +197,65 @@ impl<'a> SeriesSpec<'a> {
         match self.value {
             SeriesValue::Count => count.into(),
             SeriesValue::Distinct(_) => keys.into(),
-            SeriesValue::Amount(_) | SeriesValue::Quantity | SeriesValue::Field(_) => {
-                sum.normalize()
-            }
+            SeriesValue::Amount(_)
+            | SeriesValue::FixedAmount { .. }
+            | SeriesValue::Quantity
+            | SeriesValue::Field(_)
+            | SeriesValue::Points { .. } => sum.normalize(),
         }
     }
 
     /// The day on which a fact counts, if it is of the kind and has the date.
     pub fn day_of(&self, fact: &Fact) -> Option<Date> {
-        (fact.kind == *self.kind)
-            .then(|| fact.date(&self.date))
-            .flatten()
+        let of_kind = fact.kind == *self.kind;
+        let day = of_kind.then(|| fact.date(&self.date)).flatten()?;
+        Some(match &self.after {
+            Some(after) => add_months(day, i32::from(after.months)),
+            None => day,
+        })
     }
-}
 
-/// What one fact means for a series.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Contribution<'f> {
-    /// It counts.
-    Counted(Counted),
-    /// It does not count.
-    LeftOut {
-        /// Its day in the series, if it has one.
-        day: Option<Date>,
-        /// Why it does not count.
-        why: LeftOut<'f>,
-    },
-}
-
-/// A fact that counts.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Counted {
-    /// Its day in the series.
-    pub day: Date,
-    /// What it adds.
-    pub value: Decimal,
-    /// For a distinct count: its value of the field, in the form that is compared.
-    pub key: Option<String>,
-    /// To which parts of the set it belongs.
-    pub parts: PartSet,
-    /// Digest of the fact and the value.
-    pub digest: Digest,
-    /// How its amount was converted, if it was.
-    pub conversion: Option<Converted>,
-}
-
-/// How an amount was converted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Converted {
-    /// The currency of the original amount.
-    pub original: Currency,
-    /// The rate of the original currency.
-    pub from: RateOn,
-    /// The rate of the currency of the program.
-    pub to: RateOn,
-}
-
-/// Why a fact does not count.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LeftOut<'f> {
-    /// It is of another kind.
-    OtherKind,
-    /// A person took it out, with a reason.
-    Disqualified(&'f str),
-    /// It was recorded by mistake and retracted.
-    Retracted,
-    /// It does not have the date that would place it in time.
-    Undated,
-    /// The filter does not hold.
-    Filtered,
-    /// The filter can not be decided: a field is missing or of another type.
-    Unclear,
-    /// It passes the filter but has no usable value to add up or to tell apart.
-    NoValue,
-    /// It passes the filter but there is no rate for its currency on its day.
-    NoRate,
-}
-
-/// A set of positions among at most 64 parts.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct PartSet {
-    bits: u64,
-    len: u8,
-}
-
-impl PartSet {
-    fn push(&mut self, inside: bool) {
-        if self.len < 64 {
-            self.bits |= u64::from(inside) << self.len;
-            self.len += 1;
+    /// True when amounts of money are converted for it.
+    pub(crate) fn is_valued_by_rates(&self) -> bool {
+        match &self.value {
+            SeriesValue::Amount(_) => true,
+            SeriesValue::Points { per, fixed, .. } => {
+                let money = |per: &Cow<'_, Per>| per.of == Addend::Amount;
+                fixed.is_empty() && per.as_ref().is_some_and(money)
+            }
+            _ => false,
         }
     }
 
-    /// How many parts there are.
-    pub fn len(&self) -> usize {
-        usize::from(self.len)
+    /// True when the fact had ended before the day on which it would count.
+    pub(crate) fn ended(&self, fact: &Fact, day: Date) -> bool {
+        let unless = self.after.as_ref().and_then(|after| after.unless.as_ref());
+        unless
+            .and_then(|name| fact.date(name))
+            .is_some_and(|end| end <= day)
     }
 
-    /// True when there are no parts.
-    pub fn is_empty(&self) -> bool {
-        self.len == 0
-    }
-
-    /// True when the fact belongs to the part at this position.
-    pub fn contains(&self, at: usize) -> bool {
-        at < self.len() && (self.bits >> at) & 1 == 1
-    }
-}
-
-/// True when a fact counts for nothing, whatever a filter says.
-pub(crate) fn void(fact: &Fact) -> Option<LeftOut<'_>> {
-    if let Some(reason) = &fact.disqualified {
-        return Some(LeftOut::Disqualified(reason));
-    }
-    (fact.state == "retracted").then_some(LeftOut::Retracted)
-}
-
-/// What a fact means for a series.
-pub fn contribution<'f>(
-    spec: &SeriesSpec<'_>,
-    fact: &'f Fact,
-    rates: &dyn Rates,
-) -> Contribution<'f> {
-    let left_out = |day, why| Contribution::LeftOut { day, why };
-    if fact.kind != *spec.kind {
-        return left_out(None, LeftOut::OtherKind);
-    }
-    let day = fact.date(&spec.date);
-    if let Some(why) = void(fact) {
-        return left_out(day, why);
-    }
-    match spec.filter.holds(fact) {
-        Truth::False => return left_out(day, LeftOut::Filtered),
-        Truth::Unknown => return left_out(day, LeftOut::Unclear),
-        Truth::True => {}
-    }
-    let Some(on) = day else {
-        return left_out(None, LeftOut::Undated);
-    };
-    let value = match value_of(spec, fact, on, rates) {
-        Ok(value) => value,
-        Err(why) => return left_out(day, why),
-    };
-    let mut parts = PartSet::default();
-    for part in &spec.parts {
-        parts.push(part.holds(fact) == Truth::True);
-    }
-    Contribution::Counted(Counted {
-        day: on,
-        digest: fact_digest(fact, &value),
-        value: value.number,
-        key: value.key,
-        parts,
-        conversion: value.conversion,
-    })
-}
-
-#[derive(Default)]
-struct FactValue {
-    number: Decimal,
-    key: Option<String>,
-    conversion: Option<Converted>,
-}
-
-fn value_of(
-    spec: &SeriesSpec<'_>,
-    fact: &Fact,
-    on: Date,
-    rates: &dyn Rates,
-) -> Result<FactValue, LeftOut<'static>> {
-    let number = match &spec.value {
-        SeriesValue::Count => Decimal::ONE,
-        SeriesValue::Distinct(name) => {
-            let key = fact.get(name).and_then(key_text).ok_or(LeftOut::NoValue)?;
-            return Ok(FactValue {
-                number: Decimal::ONE,
-                key: Some(key),
-                conversion: None,
-            });
+    pub(crate) fn group_of(
+        &self,
+        fact: &Fact,
+        day: Date,
+    ) -> Result<Option<String>, LeftOut<'static>> {
+        match &self.group {
+            None => Ok(None),
+            Some(GroupBy::Fact) => Ok(Some(format!("{day} {}", fact.id))),
+            Some(GroupBy::Field(name)) => {
+                let key = fact.get(name).and_then(key_text);
+                key.map(Some).ok_or(LeftOut::NoValue)
+            }
         }
-        SeriesValue::Amount(currency) => return amount_in(*currency, fact, on, rates),
-        SeriesValue::Quantity => fact.quantity.ok_or(LeftOut::NoValue)?,
-        SeriesValue::Field(name) => match fact.get(name) {
-            Some(FieldRef::Number(number)) => number,
-            _ => return Err(LeftOut::NoValue),
-        },
-    };
-    bounded(number).map(|number| FactValue {
-        number,
-        ..FactValue::default()
-    })
-}
-
-fn amount_in(
-    currency: Currency,
-    fact: &Fact,
-    on: Date,
-    rates: &dyn Rates,
-) -> Result<FactValue, LeftOut<'static>> {
-    let money = fact.amount.ok_or(LeftOut::NoValue)?;
-    if money.currency == currency {
-        return bounded(money.amount).map(|number| FactValue {
-            number,
-            ..FactValue::default()
-        });
-    }
-    let done = convert(money, currency, on, rates).ok_or(LeftOut::NoRate)?;
-    Ok(FactValue {
-        number: done.money.amount,
-        key: None,
-        conversion: Some(Converted {
-            original: money.currency,
-            from: done.from,
-            to: done.to,
-        }),
-    })
-}
-
-fn bounded(number: Decimal) -> Result<Decimal, LeftOut<'static>> {
-    let number = number.normalize();
-    if number.abs() <= MAX_VALUE && number.scale() <= MAX_VALUE_SCALE {
-        Ok(number)
-    } else {
-        Err(LeftOut::NoValue)
     }
 }
 
-/// The text under which a value is told apart from others; `None` for blank texts and lists.
-pub(crate) fn key_text(field: FieldRef<'_>) -> Option<String> {
-    match field {
-        FieldRef::Text(text) => Some(folded(text)).filter(|text| !text.is_empty()),
-        FieldRef::Number(number) => Some(number.normalize().to_string()),
-        FieldRef::Flag(flag) => Some(flag.to_string()),
-        FieldRef::Date(date) => Some(date.to_string()),
-        FieldRef::List(_) => None,
+impl<'a> GroupBy<'a> {
+    /// By the value of a field.
+    pub(crate) fn field(name: &'a str) -> Self {
+        Self::Field(Cow::Borrowed(name))
     }
-}
-
-fn fact_digest(fact: &Fact, value: &FactValue) -> Digest {
-    let number = value.number.normalize().serialize();
-    let key = value.key.as_deref().unwrap_or_default();
-    Digest::of(&[
-        fact.kind.as_str().as_bytes(),
-        fact.id.as_bytes(),
-        &fact.version.to_le_bytes(),
-        &number,
-        key.as_bytes(),
-    ])
 }
 
 /// One tally per day that has facts.
@@ -456,6 +307,15 @@ impl Series {
             .map(|(day, _)| *day)
     }
 
+    /// The last day of a range with facts that count.
+    pub fn last_day_in(&self, days: DateRange) -> Option<Date> {
+        if days.from > days.to {
+            return None;
+        }
+        let mut back = self.days.range(days.from..=days.to).rev();
+        back.find(|(_, tally)| tally.count > 0).map(|(day, _)| *day)
+    }
+
     /// The first day with facts after a day.
     pub fn next_day_after(&self, after: Date) -> Option<Date> {
         use std::ops::Bound::{Excluded, Unbounded};
@@ -482,16 +342,5 @@ impl Series {
         } else {
             self.days.insert(day, tally);
         }
-    }
-}
-
-/// The day of a contribution, if it leaves a trace in a tally.
-pub(crate) fn traced_day(contribution: &Contribution<'_>) -> Option<Date> {
-    match contribution {
-        Contribution::Counted(counted) => Some(counted.day),
-        Contribution::LeftOut { day, why } => match why {
-            LeftOut::Unclear | LeftOut::NoValue | LeftOut::NoRate => *day,
-            _ => None,
-        },
     }
 }

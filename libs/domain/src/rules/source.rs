@@ -6,46 +6,16 @@ use std::collections::{BTreeMap, HashMap};
 
 use jiff::civil::Date;
 
-use crate::money::Currency;
 use crate::rules::certified::Certificate;
+use crate::rules::contribution::{Contribution, contribution, traced_day};
 use crate::rules::digest::Digest;
 use crate::rules::evaluate::FactSource;
 use crate::rules::fact::{Fact, FactKind};
-use crate::rules::model::{Criterion, Requirement};
 use crate::rules::rates::Rates;
-use crate::rules::series::{Series, SeriesKey, SeriesSpec, SeriesValue, contribution, traced_day};
+use crate::rules::series::{Series, SeriesKey, SeriesSpec};
 use crate::rules::tally::Tally;
 use crate::rules::value::Value;
 use crate::time::DateRange;
-
-/// Calls `visit` with every criterion of a requirement.
-pub fn each_criterion<'a>(requirement: &'a Requirement, visit: &mut dyn FnMut(&'a Criterion)) {
-    match requirement {
-        Requirement::All(parts) | Requirement::Any(parts) => {
-            parts.iter().for_each(|part| each_criterion(part, visit));
-        }
-        Requirement::AtLeast { of, .. } => of.iter().for_each(|part| each_criterion(part, visit)),
-        Requirement::Not(part) => each_criterion(part, visit),
-        Requirement::Criterion(criterion) => visit(criterion),
-        Requirement::EveryPeriod(periods) | Requirement::AnyPeriod(periods) => {
-            each_criterion(&periods.holds, visit);
-        }
-        Requirement::Partner { .. } => {}
-    }
-}
-
-/// The series that a requirement is measured on, each once, in the order of the requirement.
-pub fn series_of(requirement: &Requirement, currency: Currency) -> Vec<SeriesSpec<'static>> {
-    let mut specs: Vec<SeriesSpec<'static>> = Vec::new();
-    each_criterion(requirement, &mut |criterion| {
-        if let Some((spec, _)) = SeriesSpec::of(criterion, currency)
-            && !specs.contains(&spec)
-        {
-            specs.push(spec.into_owned());
-        }
-    });
-    specs
-}
 
 /// Facts that are looked at one by one, every time.
 #[derive(Clone, Copy)]
@@ -91,6 +61,14 @@ impl FactSource for NaiveFacts<'_> {
         self.days(spec, later).min()
     }
 
+    fn last_day_in(&self, spec: &SeriesSpec<'_>, days: DateRange) -> Option<Date> {
+        let counted = |fact| match contribution(spec, fact, self.rates) {
+            Contribution::Counted(counted) => Some(counted.day).filter(|day| days.contains(*day)),
+            Contribution::LeftOut { .. } => None,
+        };
+        self.facts.iter().filter_map(counted).max()
+    }
+
     fn each_certificate<'a>(&'a self, visit: &mut dyn FnMut(Certificate<'a>)) {
         let of_kind = |fact: &&Fact| fact.kind.as_str() == FactKind::CERTIFICATION;
         self.facts
@@ -98,6 +76,12 @@ impl FactSource for NaiveFacts<'_> {
             .filter(of_kind)
             .map(Certificate::of)
             .for_each(visit);
+    }
+
+    fn each_fact<'a>(&'a self, kind: &FactKind, visit: &mut dyn FnMut(&'a Fact)) -> bool {
+        let of_kind = self.facts.iter().filter(|fact| fact.kind == *kind);
+        of_kind.for_each(visit);
+        true
     }
 
     fn attribute(&self, name: &str) -> Option<&Value> {
@@ -111,6 +95,7 @@ impl FactSource for NaiveFacts<'_> {
 pub struct IndexedFacts {
     series: HashMap<SeriesSpec<'static>, Kept>,
     certificates: BTreeMap<String, KeptCertificate>,
+    whole: BTreeMap<FactKind, BTreeMap<String, Fact>>,
     attributes: BTreeMap<String, Value>,
 }
 
@@ -188,6 +173,29 @@ impl IndexedFacts {
         self.series.insert(spec, Kept { key, series });
     }
 
+    /// Begins to keep the facts of a kind whole. Nothing happens when they are kept already.
+    pub fn keep_whole<'f>(&mut self, kind: FactKind, facts: impl IntoIterator<Item = &'f Fact>) {
+        if self.whole.contains_key(&kind) {
+            return;
+        }
+        let of_kind = facts.into_iter().filter(|fact| fact.kind == kind);
+        let facts = of_kind
+            .map(|fact| (fact.id.clone(), fact.clone()))
+            .collect();
+        self.whole.insert(kind, facts);
+    }
+
+    /// True when the facts of the kind are kept whole.
+    pub fn keeps_whole(&self, kind: &FactKind) -> bool {
+        self.whole.contains_key(kind)
+    }
+
+    /// How many facts are kept whole, certifications included.
+    pub fn kept_whole(&self) -> usize {
+        let kinds = self.whole.values().map(BTreeMap::len);
+        kinds.sum::<usize>() + self.certificates.len()
+    }
+
     /// Stops keeping every series that is not among these.
     pub fn keep_only(&mut self, specs: &[SeriesSpec<'static>]) {
         self.series.retain(|spec, _| specs.contains(spec));
@@ -214,6 +222,14 @@ impl IndexedFacts {
         if let Some(new) = new.filter(|new| new.kind.as_str() == FactKind::CERTIFICATION) {
             self.set_certificate(new.clone());
         }
+        if let Some((old, whole)) = old.and_then(|old| Some((old, self.whole.get_mut(&old.kind)?)))
+        {
+            whole.remove(&old.id);
+        }
+        if let Some((new, whole)) = new.and_then(|new| Some((new, self.whole.get_mut(&new.kind)?)))
+        {
+            whole.insert(new.id.clone(), new.clone());
+        }
         self.exchange(
             old.map(|old| (old, rates)),
             new.map(|new| (new, rates)),
@@ -228,7 +244,7 @@ impl IndexedFacts {
         before: &dyn Rates,
         after: &dyn Rates,
     ) -> Vec<TouchedDay> {
-        let money = |spec: &SeriesSpec<'_>| matches!(spec.value, SeriesValue::Amount(_));
+        let money = |spec: &SeriesSpec<'_>| spec.is_valued_by_rates();
         let mut touched = Vec::new();
         for fact in facts {
             touched.extend(self.exchange(Some((fact, before)), Some((fact, after)), money));
@@ -306,11 +322,21 @@ impl FactSource for IndexedFacts {
         self.with(spec, |series| series.next_day_after(after))?
     }
 
+    fn last_day_in(&self, spec: &SeriesSpec<'_>, days: DateRange) -> Option<Date> {
+        self.with(spec, |series| series.last_day_in(days))?
+    }
+
     fn each_certificate<'a>(&'a self, visit: &mut dyn FnMut(Certificate<'a>)) {
         self.certificates
             .values()
             .map(KeptCertificate::look)
             .for_each(visit);
+    }
+
+    fn each_fact<'a>(&'a self, kind: &FactKind, visit: &mut dyn FnMut(&'a Fact)) -> bool {
+        let whole = self.whole.get(kind);
+        whole.into_iter().flat_map(BTreeMap::values).for_each(visit);
+        whole.is_some()
     }
 
     fn attribute(&self, name: &str) -> Option<&Value> {

@@ -7,8 +7,8 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 use crate::money::Currency;
+use crate::rules::contribution::{Contribution, Counted, LeftOut};
 use crate::rules::digest::Digest;
-use crate::rules::series::{Contribution, Counted, LeftOut};
 
 /// Sums and counts. Stored per series and day: the field names are a storage format.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,6 +25,9 @@ pub struct Tally {
     /// The same for each part of the set, in the order of the criterion.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parts: Vec<PartTally>,
+    /// The same facts group by group, where the series is divided.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub groups: BTreeMap<String, Tally>,
     /// Facts left out because a field that the filter needs is missing.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub unclear: u64,
@@ -104,8 +107,8 @@ impl Sign {
         };
     }
 
-    /// Values are bounded on the way in (`series::MAX_VALUE`), which keeps sums far below the end
-    /// of the range of a decimal.
+    /// Values are bounded on the way in (`contribution::MAX_VALUE`), which keeps sums far below the
+    /// end of the range of a decimal.
     #[inline]
     fn sum(self, total: &mut Decimal, by: Decimal) {
         *total = match self {
@@ -142,12 +145,24 @@ impl Tally {
                 | LeftOut::Disqualified(_)
                 | LeftOut::Retracted
                 | LeftOut::Undated
-                | LeftOut::Filtered => {}
+                | LeftOut::Filtered
+                | LeftOut::Ended => {}
             },
         }
     }
 
     fn shift_counted(&mut self, counted: &Counted, sign: Sign) {
+        if let Some(group) = &counted.group {
+            let tally = self.groups.entry(group.clone()).or_default();
+            tally.shift_one(counted, sign);
+            if tally.is_empty() {
+                self.groups.remove(group);
+            }
+        }
+        self.shift_one(counted, sign);
+    }
+
+    fn shift_one(&mut self, counted: &Counted, sign: Sign) {
         sign.count(&mut self.count, 1);
         sign.sum(&mut self.sum, counted.value);
         if let Some(key) = &counted.key {
@@ -203,6 +218,13 @@ impl Tally {
         match sign {
             Sign::In => self.digest.add(other.digest),
             Sign::Out => self.digest.subtract(other.digest),
+        }
+        for (group, more) in &other.groups {
+            let tally = self.groups.entry(group.clone()).or_default();
+            tally.combine(more, sign);
+            if tally.is_empty() {
+                self.groups.remove(group);
+            }
         }
         if self.parts.len() < other.parts.len() {
             self.parts

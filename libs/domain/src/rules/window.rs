@@ -13,6 +13,16 @@ impl Window {
             Self::RollingMonths(months) => next_day(add_months(as_of, -i32::from(months))),
             Self::RollingDays(days) => add_days(as_of, 1 - i32::from(days)),
             Self::Current(unit) => unit.containing(as_of, calendar).from,
+            Self::Complete { unit, last } => {
+                let periods = unit.complete_before(as_of, u32::from(last.max(1)), calendar);
+                let bound = |at: Option<&DateRange>| {
+                    at.copied().unwrap_or(unit.containing(as_of, calendar))
+                };
+                return DateRange {
+                    from: bound(periods.last()).from,
+                    to: bound(periods.first()).to,
+                };
+            }
             Self::SinceEnrollment => enrolled_since,
             Self::AllTime => MIN_DATE,
         };
@@ -22,18 +32,11 @@ impl Window {
     /// The first as-of date for which `day`, which is in the window now, no longer is.
     pub fn left_on(self, day: Date, calendar: &Calendar) -> Option<Date> {
         match self {
-            Self::RollingMonths(months) => {
-                let months = i32::from(months);
-                let mut left = add_months(day, months);
-                // A month without that day: the day leaves at the start of the next one.
-                while add_months(left, -months) < day && left < Date::MAX {
-                    left = next_day(left);
-                }
-                Some(left)
-            }
+            Self::RollingMonths(months) => Some(first_reaching(day, i32::from(months))),
             Self::RollingDays(days) => Some(add_days(day, i32::from(days))),
             Self::Current(unit) => Some(next_day(unit.containing(day, calendar).to)),
-            Self::SinceEnrollment | Self::AllTime => None,
+            // It moves when a period ends, which is noted for the window as a whole.
+            Self::Complete { .. } | Self::SinceEnrollment | Self::AllTime => None,
         }
     }
 
@@ -45,6 +48,10 @@ impl Window {
             Self::RollingDays(1) => "rolling day".to_owned(),
             Self::RollingDays(days) => format!("rolling {days} days"),
             Self::Current(unit) => format!("current {}", unit_words(unit)),
+            Self::Complete { unit, last: 1 } => format!("last complete {}", unit_words(unit)),
+            Self::Complete { unit, last } => {
+                format!("last {last} complete {}s", unit_words(unit))
+            }
             Self::SinceEnrollment => "since enrollment".to_owned(),
             Self::AllTime => "all time".to_owned(),
         }
@@ -56,10 +63,23 @@ pub(crate) fn unit_words(unit: PeriodUnit) -> &'static str {
     match unit {
         PeriodUnit::Month => "month",
         PeriodUnit::Quarter => "quarter",
+        PeriodUnit::HalfYear => "half-year",
         PeriodUnit::Year => "year",
         PeriodUnit::FiscalQuarter => "fiscal quarter",
         PeriodUnit::FiscalYear => "fiscal year",
+        PeriodUnit::ProgramYear => "program year",
+        PeriodUnit::PartnershipYear => "partnership year",
     }
+}
+
+/// The first day from which, going so many months back, `day` is reached.
+pub(crate) fn first_reaching(day: Date, months: i32) -> Date {
+    let mut reaching = add_months(day, months);
+    // A month without that day: it is reached at the start of the next one.
+    while add_months(reaching, -months) < day && reaching < Date::MAX {
+        reaching = next_day(reaching);
+    }
+    reaching
 }
 
 /// Whole months from one day to another: the most months that, added to `since`, do not go

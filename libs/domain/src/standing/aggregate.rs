@@ -9,6 +9,9 @@ use crate::ids::{EnrollmentId, PartnerId, ProgramId, TierId, TrackId};
 use crate::rejection::Rejection;
 use crate::standing::events::{Direction, Ending, Progress, StandingEvent, TierSource};
 
+/// Most tiers that a standing remembers; beyond that the earliest are forgotten.
+pub const MAX_TIERS_REMEMBERED: usize = 200;
+
 /// Where an enrollment stands.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Standing {
@@ -24,6 +27,10 @@ pub struct Standing {
     pub tier: Option<TierId>,
     /// Since when the present tier is held.
     pub tier_since: Date,
+    /// The tiers that were held, the earliest first, each with its first day; the last one is the
+    /// present tier. At most [`MAX_TIERS_REMEMBERED`].
+    #[serde(default)]
+    pub tiers: Vec<(TierId, Date)>,
     /// What decides the tier.
     pub source: TierSource,
     /// The demotion process, while one runs.
@@ -83,6 +90,10 @@ impl Standing {
     fn moved(&mut self, tier: &TierId, since: Date, source: TierSource) {
         self.tier = Some(tier.clone());
         self.tier_since = since;
+        if self.tiers.len() == MAX_TIERS_REMEMBERED {
+            self.tiers.remove(0);
+        }
+        self.tiers.push((tier.clone(), since));
         self.source = source;
         self.process = None;
         self.recommended = None;

@@ -6,8 +6,10 @@ use proptest::prelude::*;
 use rust_decimal::Decimal;
 use tierline_domain::Money;
 use tierline_domain::rules::{
-    Addend, Condition, Criterion, Fact, FactKind, Measure, OfWhich, Periods, RateTable,
-    Requirement, Selection, Test, Threshold, Value, Window,
+    Addend, After, Case, Condition, Criterion, Duration, Fact, FactKind, ForEach, Grouping, Growth,
+    InForce, Measure, MostPer, OfWhich, Otherwise, Path, Per, Periods, Points, PointsEntry,
+    RateTable, Requirement, Role, Roles, ScorePoint, ScoreStep, Selection, Sustained, Take, Taken,
+    Test, Threshold, Validity, Value, Weight, When, WhenZero, Where, Window,
 };
 use tierline_domain::time::{PeriodUnit, add_days};
 
@@ -24,9 +26,12 @@ fn any_unit() -> BoxedStrategy<PeriodUnit> {
     prop_oneof![
         Just(PeriodUnit::Month),
         Just(PeriodUnit::Quarter),
+        Just(PeriodUnit::HalfYear),
         Just(PeriodUnit::Year),
         Just(PeriodUnit::FiscalQuarter),
         Just(PeriodUnit::FiscalYear),
+        Just(PeriodUnit::ProgramYear),
+        Just(PeriodUnit::PartnershipYear),
     ]
     .boxed()
 }
@@ -36,6 +41,7 @@ fn any_window() -> BoxedStrategy<Window> {
         (1..30_u16).prop_map(Window::RollingMonths),
         (1..500_u16).prop_map(Window::RollingDays),
         any_unit().prop_map(Window::Current),
+        (any_unit(), 1..5_u16).prop_map(|(unit, last)| Window::Complete { unit, last }),
         Just(Window::SinceEnrollment),
         Just(Window::AllTime),
     ]
@@ -130,40 +136,261 @@ fn any_selection() -> BoxedStrategy<Selection> {
         any_condition(),
         proptest::sample::select(&["closed", "awarded"]),
         any_window(),
+        proptest::option::weighted(0.2, any_after()),
+        proptest::option::weighted(0.3, Just("customer".to_owned())),
     )
-        .prop_map(|(kind, filter, date, window)| Selection {
+        .prop_map(|(kind, filter, date, window, after, same)| Selection {
             kind: FactKind::new(kind),
             filter,
             date: date.to_owned(),
             window,
+            after,
+            same,
         })
         .boxed()
 }
 
-fn any_measure() -> BoxedStrategy<Measure> {
-    let field = "[a-z]{1,5}".prop_map(Addend::Field);
-    let addend = prop_oneof![
+fn any_after() -> BoxedStrategy<After> {
+    let unless = proptest::option::of(Just("expires".to_owned()));
+    (1..8_u16, unless)
+        .prop_map(|(months, unless)| After { months, unless })
+        .boxed()
+}
+
+fn any_addend() -> BoxedStrategy<Addend> {
+    prop_oneof![
         4 => Just(Addend::Amount),
         1 => Just(Addend::Quantity),
-        1 => field,
+        1 => "[a-z]{1,5}".prop_map(Addend::Field),
         1 => Just(Addend::Field("amount".to_owned())),
+    ]
+    .boxed()
+}
+
+fn any_grouping() -> BoxedStrategy<Grouping> {
+    let key = proptest::sample::select(&["customer", "level", "state"]);
+    (any_selection(), key, proptest::option::of(any_addend()))
+        .prop_map(|(facts, by, of)| Grouping {
+            facts,
+            by: by.to_owned(),
+            of,
+        })
+        .boxed()
+}
+
+fn any_validity() -> BoxedStrategy<Vec<Validity>> {
+    let line = (proptest::option::of(any_day()), 1..40_u16);
+    let line = line.prop_map(|(awarded_from, months)| Validity {
+        awarded_from,
+        months,
+    });
+    vec(line, 0..3).boxed()
+}
+
+fn any_points() -> BoxedStrategy<Points> {
+    let per = (1..500_i64, any_addend(), any::<bool>()).prop_map(|(each, of, whole)| Per {
+        each: each.into(),
+        of,
+        whole,
+    });
+    let cap = decimal().prop_map(|most| MostPer {
+        key: "customer".to_owned(),
+        most: most.abs(),
+    });
+    let entry = (
+        text(),
+        any_selection(),
+        decimal(),
+        proptest::option::of(per),
+        proptest::option::of(1..4_u32),
+        proptest::option::of(cap),
+        proptest::option::of(decimal()),
+    );
+    let entry = entry.prop_map(
+        |(name, facts, points, per, first, most_per, most)| PointsEntry {
+            name,
+            facts: Selection {
+                same: None,
+                ..facts
+            },
+            points,
+            per,
+            first,
+            most_per: most_per.filter(|_| first.is_none()),
+            most,
+        },
+    );
+    let taken = prop_oneof![Just(Taken::First), Just(Taken::Every)];
+    (vec(entry, 1..4), taken, proptest::option::of(decimal()))
+        .prop_map(|(table, take, most)| Points { table, take, most })
+        .boxed()
+}
+
+fn any_in_force() -> BoxedStrategy<InForce> {
+    let when = prop_oneof![
+        Just(When::Now),
+        any_window().prop_map(When::Within),
+        any_window().prop_map(When::Before),
+        any_window().prop_map(When::Throughout),
     ];
+    (
+        proptest::sample::select(&["deal", "certification"]),
+        any_condition(),
+        when,
+        proptest::option::of(any_window()),
+        proptest::option::of(any_addend()),
+        proptest::option::of(Just("customer".to_owned())),
+    )
+        .prop_map(|(kind, filter, when, began, of, same)| InForce {
+            kind: FactKind::new(kind),
+            filter,
+            from: "awarded".to_owned(),
+            until: "expires".to_owned(),
+            when,
+            began,
+            of,
+            same,
+        })
+        .boxed()
+}
+
+fn any_roles() -> BoxedStrategy<Roles> {
+    let role = (text(), 1..3_u32, any_condition()).prop_map(|(name, seats, filter)| Role {
+        name,
+        seats,
+        filter,
+    });
+    (vec(role, 1..4), 1..3_u32, any_validity())
+        .prop_map(|(roles, per_person, validity)| Roles {
+            roles,
+            per_person,
+            validity,
+        })
+        .boxed()
+}
+
+fn any_take() -> BoxedStrategy<Take> {
     prop_oneof![
-        any_selection().prop_map(|facts| Measure::Count { facts }),
-        (any_selection(), proptest::sample::select(&FIELDS)).prop_map(|(facts, key)| {
+        Just(Take::Minimum),
+        Just(Take::Maximum),
+        Just(Take::Median),
+        Just(Take::Mean),
+        (1..101_u8).prop_map(Take::Percentile),
+    ]
+    .boxed()
+}
+
+fn when_zero() -> BoxedStrategy<WhenZero> {
+    prop_oneof![
+        Just(WhenZero::NotApplicable),
+        Just(WhenZero::Zero),
+        Just(WhenZero::One),
+    ]
+    .boxed()
+}
+
+fn any_simple_measure() -> BoxedStrategy<Measure> {
+    let persons = (
+        any_condition(),
+        1..3_u32,
+        vec(any_condition(), 0..2),
+        any_validity(),
+        proptest::option::weighted(0.2, Just("level".to_owned())),
+    );
+    prop_oneof![
+        3 => any_selection().prop_map(|facts| Measure::Count { facts }),
+        2 => (any_selection(), proptest::sample::select(&FIELDS)).prop_map(|(facts, key)| {
             Measure::CountDistinct {
                 facts,
                 key: key.to_owned(),
             }
         }),
-        (any_selection(), addend).prop_map(|(facts, of)| Measure::Sum { facts, of }),
-        (any_condition(), 1..3_u32)
-            .prop_map(|(filter, at_least)| Measure::PersonsCertified { filter, at_least }),
-        Just(Measure::MonthsInProgram),
-        Just(Measure::MonthsInTier),
-        "[a-z]{1,5}".prop_map(|attribute| Measure::PartnerNumber { attribute }),
+        3 => (any_selection(), any_addend()).prop_map(|(facts, of)| Measure::Sum { facts, of }),
+        2 => any_points().prop_map(Measure::Points),
+        1 => (any_grouping(), any_take(), when_zero()).prop_map(|(groups, take, when_none)| {
+            Measure::Groups {
+                groups,
+                take,
+                when_none,
+            }
+        }),
+        1 => (any_grouping(), any_threshold())
+            .prop_map(|(groups, each)| Measure::CountGroups { groups, each }),
+        2 => persons.prop_map(|(filter, at_least, holding, validity, same)| {
+            Measure::PersonsCertified {
+                filter,
+                at_least,
+                holding,
+                validity,
+                same,
+            }
+        }),
+        1 => any_roles().prop_map(Measure::Roles),
+        2 => any_in_force().prop_map(Measure::InForce),
+        1 => any_selection().prop_map(|facts| Measure::DaysSince { facts }),
+        1 => Just(Measure::MonthsInProgram),
+        1 => Just(Measure::MonthsInTier),
+        1 => any_unit().prop_map(|unit| Measure::PeriodsInTier {
+            tiers: vec!["silver".to_owned(), "gold".to_owned()],
+            unit,
+        }),
+        1 => "[a-z]{1,5}".prop_map(|attribute| Measure::PartnerNumber { attribute }),
     ]
     .boxed()
+}
+
+fn any_measure() -> BoxedStrategy<Measure> {
+    any_simple_measure()
+        .prop_recursive(2, 6, 3, |inner| {
+            let boxed = || inner.clone().prop_map(Box::new);
+            let several = || vec(inner.clone(), 1..4);
+            let step = (decimal(), decimal()).prop_map(|(from, gives)| ScoreStep { from, gives });
+            let point = (decimal(), decimal()).prop_map(|(at, gives)| ScorePoint { at, gives });
+            let weight = (text(), 1..9_i64, inner.clone()).prop_map(|(name, weight, of)| Weight {
+                name,
+                weight: weight.into(),
+                of,
+            });
+            let growth = (boxed(), 1..25_u16, proptest::option::of(1..50_i64));
+            let gate = any_condition().prop_map(|filter| Requirement::Partner {
+                id: "gate".to_owned(),
+                name: "Gate".to_owned(),
+                filter,
+            });
+            prop_oneof![
+                (boxed(), boxed(), when_zero()).prop_map(|(of, to, when_zero)| Measure::Ratio {
+                    of,
+                    to,
+                    when_zero
+                }),
+                growth.prop_map(|(of, months, step)| Measure::Growth(Growth {
+                    of,
+                    months,
+                    minimum_base: Decimal::ONE,
+                    step: step.map(Decimal::from),
+                })),
+                several().prop_map(Measure::Total),
+                (boxed(), boxed()).prop_map(|(of, less)| Measure::Difference { of, less }),
+                (boxed(), decimal()).prop_map(|(of, by)| Measure::Times { of, by }),
+                several().prop_map(Measure::Least),
+                several().prop_map(Measure::Greatest),
+                (boxed(), vec(step, 1..4)).prop_map(|(of, mut table)| {
+                    table.sort_by_key(|line| line.from);
+                    Measure::Steps { of, table }
+                }),
+                (boxed(), vec(point, 1..4)).prop_map(|(of, mut table)| {
+                    table.sort_by_key(|line| line.at);
+                    table.dedup_by_key(|line| line.at);
+                    Measure::Linear { of, table }
+                }),
+                vec(weight, 1..4).prop_map(Measure::Weighted),
+                (gate, boxed()).prop_map(|(when, of)| Measure::Gate {
+                    when: Box::new(when),
+                    of,
+                }),
+            ]
+        })
+        .boxed()
 }
 
 fn any_threshold() -> BoxedStrategy<Threshold> {
@@ -194,17 +421,30 @@ fn any_criterion() -> BoxedStrategy<Requirement> {
         any_threshold(),
         vec(part, 0..3),
         proptest::option::of(text()),
+        vec(any_case(), 0..2),
     )
-        .prop_map(|(id, name, measure, needs, of_which, note)| {
+        .prop_map(|(id, name, measure, needs, of_which, note, cases)| {
             Requirement::Criterion(Box::new(Criterion {
                 id,
                 name,
                 measure,
                 needs,
+                cases,
                 of_which,
                 note,
             }))
         })
+        .boxed()
+}
+
+fn any_case() -> BoxedStrategy<Case> {
+    let field = proptest::sample::select(&["current_tier", "months_in_program", "months_in_tier"]);
+    let filter = (field, any_test()).prop_map(|(name, test)| Condition::Field {
+        name: name.to_owned(),
+        test,
+    });
+    (filter, any_threshold())
+        .prop_map(|(filter, needs)| Case { filter, needs })
         .boxed()
 }
 
@@ -221,7 +461,70 @@ pub fn any_requirement() -> BoxedStrategy<Requirement> {
                     holds: Box::new(holds),
                 });
             let periods = periods.boxed();
+            let held = || inner.clone().prop_map(Box::new);
+            let duration = prop_oneof![
+                (1..60_u16).prop_map(Duration::Days),
+                (1..5_u16).prop_map(Duration::Months),
+            ];
+            let sustained = (duration, any::<bool>(), held());
+            let streak = (1..4_u32, any_unit(), 1..6_u32, held());
+            let each = (
+                any_grouping(),
+                proptest::option::of(any_threshold()),
+                proptest::option::of(1..3_u32),
+                held(),
+            );
+            let path = (text(), inner.clone()).prop_map(|(name, holds)| Path { name, holds });
+            let otherwise = prop_oneof![Just(Otherwise::NotApplicable), Just(Otherwise::Unmet)];
+            let place = (
+                any_case(),
+                proptest::option::of(any_day()),
+                proptest::option::of(any_day()),
+                held(),
+                otherwise,
+            );
+            let days = prop_oneof![
+                (1..90_u16).prop_map(Window::RollingDays),
+                Just(Window::Current(PeriodUnit::Quarter)),
+                Just(Window::Complete {
+                    unit: PeriodUnit::Month,
+                    last: 2
+                }),
+            ];
             prop_oneof![
+                sustained.prop_map(|(duration, longer, holds)| {
+                    Requirement::Sustained(Sustained {
+                        duration,
+                        longer,
+                        holds,
+                    })
+                }),
+                streak.prop_map(|(count, unit, last, holds)| Requirement::Streak {
+                    count,
+                    unit,
+                    last,
+                    holds,
+                }),
+                (days, held()).prop_map(|(window, holds)| Requirement::AnyDay { window, holds }),
+                each.prop_map(|(groups, having, greatest, holds)| {
+                    Requirement::ForEach(ForEach {
+                        groups,
+                        having,
+                        greatest,
+                        holds,
+                    })
+                }),
+                vec(path, 1..3).prop_map(Requirement::BestOf),
+                place.prop_map(|(case, from, until, holds, otherwise)| {
+                    Requirement::Where(Where {
+                        filter: case.filter,
+                        from,
+                        until,
+                        holds,
+                        otherwise,
+                    })
+                }),
+                held().prop_map(Requirement::Information),
                 vec(inner.clone(), 0..4).prop_map(Requirement::All),
                 vec(inner.clone(), 0..4).prop_map(Requirement::Any),
                 (0..4_u32, vec(inner.clone(), 0..4))

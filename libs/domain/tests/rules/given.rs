@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use jiff::civil::Date;
 use rust_decimal::Decimal;
 use tierline_domain::Money;
+use tierline_domain::TierId;
 use tierline_domain::money::Currency;
 use tierline_domain::rules::{
     Context, Evaluation, Explanation, Fact, FactKind, IndexedFacts, Mode, NaiveFacts, RateTable,
-    Requirement, Value, evaluate, series_of,
+    Requirement, Value, evaluate, kinds_of, series_of,
 };
 use tierline_domain::time::Calendar;
 
@@ -128,6 +129,8 @@ pub struct Partner {
     pub calendar: Calendar,
     /// Since when it is enrolled, and in its tier.
     pub since: Date,
+    /// The tiers that it has held.
+    pub tiers: Vec<(TierId, Date)>,
 }
 
 impl Partner {
@@ -153,7 +156,9 @@ impl Partner {
             calendar: &self.calendar,
             enrolled_since: self.since,
             tier_since: self.since,
+            tiers: &self.tiers,
             currency: Currency::USD,
+            fixed: &[],
             mode,
         }
     }
@@ -173,6 +178,9 @@ impl Partner {
         let mut index = IndexedFacts::new();
         for spec in series_of(requirement, Currency::USD) {
             index.keep(spec, &[], &self.rates);
+        }
+        for kind in kinds_of(requirement) {
+            index.keep_whole(kind, &[]);
         }
         index.set_attributes(self.attributes.clone());
         for fact in &self.facts {

@@ -3,10 +3,11 @@
 
 use proptest::collection::vec;
 use proptest::prelude::*;
+use tierline_domain::TierId;
 use tierline_domain::money::Currency;
 use tierline_domain::rules::{
     Fact, FactSource, IndexedFacts, Mode, NaiveFacts, NoRates, Outcome, Requirement, Series, Tally,
-    contribution, evaluate, series_of,
+    contribution, evaluate, kinds_of, series_of,
 };
 use tierline_domain::time::{DateRange, add_days, next_day, previous_day};
 
@@ -28,6 +29,13 @@ fn partner(facts: Vec<Fact>) -> Partner {
     partner.rates = rates();
     partner.calendar.fiscal_year_start = 4;
     partner.since = day("2024-02-29");
+    partner.calendar = partner.calendar.of_enrollment(2, partner.since);
+    let tier = |id: &str, since| (TierId::parse(id).unwrap(), day(since));
+    partner.tiers = vec![
+        tier("bronze", "2024-02-29"),
+        tier("silver", "2024-05-01"),
+        tier("gold", "2025-07-15"),
+    ];
     partner
 }
 
@@ -151,6 +159,9 @@ proptest! {
             if fact.kind.as_str() == "certification" {
                 restored.set_certificate(fact.clone());
             }
+        }
+        for kind in kinds_of(&requirement) {
+            restored.keep_whole(kind, &partner.facts);
         }
         prop_assert_eq!(restored, index);
     }

@@ -9,6 +9,7 @@ mod criteria;
 mod explanations;
 mod given;
 mod incremental;
+mod measures;
 mod periods;
 mod standard;
 mod yaml;

@@ -127,8 +127,12 @@ all:
                 Value::text("Expert"),
             ])),
             at_least: 1,
+            holding: Vec::new(),
+            validity: Vec::new(),
+            same: None,
         },
         needs: Threshold::Gte(number("3")),
+        cases: Vec::new(),
         of_which: vec![OfWhich {
             name: "Expert".to_owned(),
             filter: Condition::Not(Box::new(level(Test::Equals(Value::text("Advanced"))))),
@@ -249,7 +253,7 @@ all:
           id: twin
           name: Twin
           measure: {persons_certified: {at_least: 0}}
-          needs: {gte: -1}
+          needs: {gte: 10000000000000000}
   - at_least:
       count: 3
       of:

@@ -126,9 +126,12 @@ pub fn period_unit_message(unit: PeriodUnit) -> pb::PeriodUnit {
     match unit {
         PeriodUnit::Month => pb::PeriodUnit::Month,
         PeriodUnit::Quarter => pb::PeriodUnit::Quarter,
+        PeriodUnit::HalfYear => pb::PeriodUnit::HalfYear,
         PeriodUnit::Year => pb::PeriodUnit::Year,
         PeriodUnit::FiscalQuarter => pb::PeriodUnit::FiscalQuarter,
         PeriodUnit::FiscalYear => pb::PeriodUnit::FiscalYear,
+        PeriodUnit::ProgramYear => pb::PeriodUnit::ProgramYear,
+        PeriodUnit::PartnershipYear => pb::PeriodUnit::PartnershipYear,
     }
 }
 
@@ -138,9 +141,12 @@ pub fn optional_period_unit(reader: &mut Reader, number: i32) -> Option<Option<P
         Ok(pb::PeriodUnit::Unspecified) => None,
         Ok(pb::PeriodUnit::Month) => Some(PeriodUnit::Month),
         Ok(pb::PeriodUnit::Quarter) => Some(PeriodUnit::Quarter),
+        Ok(pb::PeriodUnit::HalfYear) => Some(PeriodUnit::HalfYear),
         Ok(pb::PeriodUnit::Year) => Some(PeriodUnit::Year),
         Ok(pb::PeriodUnit::FiscalQuarter) => Some(PeriodUnit::FiscalQuarter),
         Ok(pb::PeriodUnit::FiscalYear) => Some(PeriodUnit::FiscalYear),
+        Ok(pb::PeriodUnit::ProgramYear) => Some(PeriodUnit::ProgramYear),
+        Ok(pb::PeriodUnit::PartnershipYear) => Some(PeriodUnit::PartnershipYear),
         Err(_) => return reader.wrong("is no known kind of period"),
     })
 }
@@ -150,6 +156,14 @@ pub fn period_unit(reader: &mut Reader, number: i32) -> Option<PeriodUnit> {
     match optional_period_unit(reader, number)? {
         Some(unit) => Some(unit),
         None => reader.wrong("is required"),
+    }
+}
+
+/// A number of days or months.
+pub(super) fn small(reader: &mut Reader, number: u32) -> Option<u16> {
+    match u16::try_from(number) {
+        Ok(number) => Some(number),
+        Err(_) => reader.wrong(format!("must be at most {}", u16::MAX)),
     }
 }
 

@@ -1,15 +1,21 @@
 //! A program definition out of its message.
 
+use std::collections::BTreeMap;
+
 use tierline_domain::program::{
     Benefit, Color, DemotionMode, DemotionPolicy, ProgramDefinition, PromotionMode,
     PromotionPolicy, Step, Tier, Track,
 };
+use tierline_domain::rules::FixedRates;
 use tierline_domain::{Rejection, TierId, TrackId};
 use tierline_proto::program::v1 as pb;
 
 use super::Reader;
-use super::common::{currency, optional_period_unit};
+use super::common::{currency, date, decimal, optional_period_unit, small};
 use super::requirement::requirement;
+
+/// The month in which the year of a program begins where a message does not say it.
+const JANUARY: i8 = 1;
 
 /// The definition that a message describes. Only its form is checked here; whether it can be
 /// published is for the domain to say.
@@ -27,13 +33,44 @@ fn read_definition(
     message: pb::ProgramDefinition,
 ) -> Option<ProgramDefinition> {
     let currency = reader.at("currency_code", |r| currency(r, &message.currency_code));
+    let year_start = reader.optional("program_year_start", message.program_year_start, month);
+    let fixed_rates = reader.list("fixed_rates", message.fixed_rates, rates);
     let tracks = reader.list("tracks", message.tracks, track);
     Some(ProgramDefinition {
         slug: message.slug,
         name: message.name,
         description: message.description,
         currency: currency?,
+        program_year_start: year_start?.unwrap_or(JANUARY),
+        fixed_rates: fixed_rates?,
         tracks: tracks?,
+    })
+}
+
+fn month(reader: &mut Reader, number: i32) -> Option<i8> {
+    match i8::try_from(number) {
+        Ok(month) => Some(month),
+        Err(_) => reader.wrong("must be a month from 1 to 12"),
+    }
+}
+
+fn rates(reader: &mut Reader, message: pb::FixedRates) -> Option<FixedRates> {
+    let from = reader.at("from_date", |r| date(r, &message.from_date));
+    let mut equal = Some(BTreeMap::new());
+    reader.at("equal", |reader| {
+        for (code, text) in &message.equal {
+            let read = reader.at(code, |r| currency(r, code).zip(decimal(r, text)));
+            match (&mut equal, read) {
+                (Some(equal), Some((currency, amount))) => {
+                    equal.insert(currency, amount);
+                }
+                _ => equal = None,
+            }
+        }
+    });
+    Some(FixedRates {
+        from: from?,
+        equal: equal?,
     })
 }
 
@@ -151,13 +188,5 @@ fn step(reader: &mut Reader, number: i32) -> Option<Step> {
         Ok(pb::Step::Unspecified | pb::Step::Qualified) => Some(Step::Qualified),
         Ok(pb::Step::One) => Some(Step::One),
         Err(_) => reader.wrong("is no known step"),
-    }
-}
-
-/// A number of days or months.
-pub(super) fn small(reader: &mut Reader, number: u32) -> Option<u16> {
-    match u16::try_from(number) {
-        Ok(number) => Some(number),
-        Err(_) => reader.wrong(format!("must be at most {}", u16::MAX)),
     }
 }

@@ -4,6 +4,7 @@ use tierline_domain::program::{
     Color, DemotionMode, DemotionPolicy, ProgramDefinition, PromotionMode, PromotionPolicy, Step,
     Tier, Track,
 };
+use tierline_domain::rules::FixedRates;
 use tierline_domain::time::PeriodUnit;
 use tierline_proto::common::v1 as common;
 use tierline_proto::program::v1 as pb;
@@ -19,6 +20,18 @@ pub fn definition_message(definition: &ProgramDefinition) -> pb::ProgramDefiniti
         description: definition.description.clone(),
         currency_code: definition.currency.as_str().to_owned(),
         tracks: definition.tracks.iter().map(track).collect(),
+        program_year_start: Some(definition.program_year_start.into()),
+        fixed_rates: definition.fixed_rates.iter().map(fixed_rates).collect(),
+    }
+}
+
+fn fixed_rates(table: &FixedRates) -> pb::FixedRates {
+    let amounts = table.equal.iter();
+    pb::FixedRates {
+        from_date: table.from.to_string(),
+        equal: amounts
+            .map(|(currency, amount)| (currency.as_str().to_owned(), amount.to_string()))
+            .collect(),
     }
 }
 

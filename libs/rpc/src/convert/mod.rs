@@ -2,9 +2,15 @@
 //! writing one never fails.
 
 pub mod common;
+mod composed;
+mod composed_out;
+mod condition;
+mod condition_out;
 mod definition;
 mod definition_out;
 pub mod fields;
+mod measure;
+mod measure_out;
 mod reader;
 mod requirement;
 mod requirement_out;

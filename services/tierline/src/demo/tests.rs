@@ -7,7 +7,9 @@ use tierline_domain::activity::{
 };
 use tierline_domain::partner::{Partner, PartnerCommand};
 use tierline_domain::program::{program_from_yaml, validate};
-use tierline_domain::rules::{Fact, FactKind, IndexedFacts, RateTable, Value, series_of};
+use tierline_domain::rules::{
+    Fact, FactKind, IndexedFacts, RateTable, Requirement, Value, kinds_of, series_of,
+};
 use tierline_domain::standing::{
     Basis, Direction, Pin as TierPin, Standing, StandingEvent, Terms, TierSource, Verdict, Version,
     assess,
@@ -252,12 +254,16 @@ impl Known {
     fn index(&self, rules: &Rules, program: &str) -> IndexedFacts {
         let definition = &rules.versions[program].definition;
         let tiers = definition.tracks.iter().flat_map(|track| &track.tiers);
-        let requirements = tiers.flat_map(|tier| tier.qualification.iter().chain(&tier.retention));
+        let requirements: Vec<&Requirement> = tiers
+            .flat_map(|tier| tier.qualification.iter().chain(&tier.retention))
+            .collect();
         let mut index = IndexedFacts::new();
-        for spec in requirements.flat_map(|one| series_of(one, definition.currency)) {
-            if !index.keeps(&spec) {
-                index.keep(spec, self.facts.values(), &rules.rates);
-            }
+        let series = |one: &&Requirement| series_of(one, definition.pricing());
+        for spec in requirements.iter().flat_map(series) {
+            index.keep(spec, self.facts.values(), &rules.rates);
+        }
+        for kind in requirements.iter().flat_map(|one| kinds_of(one)) {
+            index.keep_whole(kind, self.facts.values());
         }
         let certified = |fact: &&Fact| fact.kind.as_str() == FactKind::CERTIFICATION;
         for fact in self.facts.values().filter(certified) {

@@ -176,6 +176,7 @@ impl Decide for Org {
                 self.calendar = Calendar {
                     time_zone: time_zone.clone(),
                     fiscal_year_start: *fiscal_year_start,
+                    ..Calendar::default()
                 };
                 self.base_currency = Some(*base_currency);
                 self.clock = match kind {

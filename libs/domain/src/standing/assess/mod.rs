@@ -21,7 +21,7 @@ use crate::aggregate::Decide;
 use crate::ids::TierId;
 use crate::program::Track;
 use crate::rules::{
-    Context, Evaluation, Explanation, FactSource, Mode, Outcome, Requirement, evaluate,
+    Context, Evaluation, Explanation, FactSource, Mode, Outcome, Pricing, Requirement, evaluate,
 };
 use crate::standing::aggregate::Standing;
 use crate::standing::events::{
@@ -74,10 +74,11 @@ pub fn assess<F: FactSource + ?Sized>(
     if let Some(version) = in_force(versions, as_of) {
         work.basis.program_version = version.number;
         if let Some(track) = version.definition.track(&terms.track) {
+            let start = version.definition.program_year_start;
             let rules = Rules {
                 track,
-                calendar,
-                currency: version.definition.currency,
+                calendar: &calendar.of_enrollment(start, terms.start),
+                pricing: version.definition.pricing(),
                 facts,
             };
             work.run(&rules);
@@ -91,7 +92,7 @@ pub fn assess<F: FactSource + ?Sized>(
 struct Rules<'a, F: FactSource + ?Sized> {
     track: &'a Track,
     calendar: &'a Calendar,
-    currency: crate::money::Currency,
+    pricing: Pricing<'a>,
     facts: &'a F,
 }
 
@@ -295,13 +296,19 @@ impl Work<'_> {
         same.then_some(qualified)
     }
 
-    fn context<'c, F: FactSource + ?Sized>(&self, rules: &Rules<'c, F>, mode: Mode) -> Context<'c> {
+    fn context<'c, F: FactSource + ?Sized>(
+        &'c self,
+        rules: &Rules<'c, F>,
+        mode: Mode,
+    ) -> Context<'c> {
         Context {
             as_of: self.as_of,
             calendar: rules.calendar,
             enrolled_since: self.terms.start,
             tier_since: self.standing.tier_since,
-            currency: rules.currency,
+            tiers: &self.standing.tiers,
+            currency: rules.pricing.currency,
+            fixed: rules.pricing.fixed,
             mode,
         }
     }

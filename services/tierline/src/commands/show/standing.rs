@@ -294,11 +294,23 @@ fn gap_text(one: &CriterionProgress) -> Option<String> {
 
 /// True when a requirement can be met without every one of its criteria.
 fn has_alternatives(requirement: &Requirement) -> bool {
+    let below = |holds: &Option<Box<Requirement>>| holds.as_deref().is_some_and(has_alternatives);
     match &requirement.kind {
-        Some(Kind::Any(_) | Kind::AtLeast(_) | Kind::AnyPeriod(_)) => true,
+        Some(
+            Kind::Any(_)
+            | Kind::AtLeast(_)
+            | Kind::AnyPeriod(_)
+            | Kind::Streak(_)
+            | Kind::AnyDay(_)
+            | Kind::BestOf(_)
+            | Kind::Information(_),
+        ) => true,
         Some(Kind::All(list)) => list.items.iter().any(has_alternatives),
         Some(Kind::Negation(inner)) => has_alternatives(inner),
-        Some(Kind::EveryPeriod(periods)) => periods.holds.as_deref().is_some_and(has_alternatives),
+        Some(Kind::EveryPeriod(periods)) => below(&periods.holds),
+        Some(Kind::Sustained(inner)) => below(&inner.holds),
+        Some(Kind::ForEach(inner)) => below(&inner.holds),
+        Some(Kind::Where(inner)) => below(&inner.holds),
         Some(Kind::Criterion(_) | Kind::Partner(_)) | None => false,
     }
 }

@@ -1,6 +1,6 @@
 //! The evidence of a decision as an indented tree.
 
-use tierline_proto::standing::v1::{Explanation, FactUse, Outcome, RateUse};
+use tierline_proto::standing::v1::{Explanation, FactUse, Input, Outcome, RateUse};
 
 use super::{text, words};
 
@@ -75,7 +75,7 @@ fn speaks_for_itself(one: &Explanation) -> bool {
 
 /// True for the nodes whose sentences begin with a date of their own, or with "must not".
 fn has_date(one: &Explanation) -> bool {
-    ["period", "today", "not"].contains(&one.kind.as_str())
+    ["period", "today", "day", "not"].contains(&one.kind.as_str())
 }
 
 /// The facts behind a node; and its numbers, where its sentence does not have them.
@@ -92,6 +92,8 @@ fn details(one: &Explanation, facts: usize) -> Vec<String> {
             words::grouped(one.excluded_facts)
         ));
     }
+    lines.extend(input_lines(&one.inputs, ""));
+    lines.extend(chosen(one));
     lines.extend(fact_lines(one, facts));
     lines.extend(rate_lines(&one.rates, facts));
     if !one.facts_digest.is_empty() {
@@ -125,6 +127,31 @@ fn window(one: &Explanation) -> Option<String> {
         (start, "") => Some(format!("window from {start}")),
         (start, end) => Some(format!("window {start} to {end}")),
     }
+}
+
+/// The numbers that a number is made of, each above its own.
+fn input_lines(inputs: &[Input], before: &str) -> Vec<String> {
+    let mut lines = Vec::new();
+    for input in inputs {
+        let number = match input.measured.as_str() {
+            "" if input.note.is_empty() => "not known",
+            text => text,
+        };
+        let said: Vec<&str> = [number, input.note.as_str()]
+            .into_iter()
+            .filter(|text| !text.is_empty())
+            .collect();
+        lines.push(format!("{before}= {}: {}", input.name, said.join(", ")));
+        lines.extend(input_lines(&input.inputs, &format!("{before}  ")));
+    }
+    lines
+}
+
+/// The way that is nearest, of several.
+fn chosen(one: &Explanation) -> Option<String> {
+    let at = usize::try_from(one.chosen?).ok()?;
+    let way = one.children.get(at)?;
+    Some(format!("the nearest way is {}", way.name))
 }
 
 fn fact_lines(one: &Explanation, most: usize) -> Vec<String> {
@@ -306,6 +333,52 @@ mod tests {
             lines(&part, 5),
             ["✗ Advanced: unmet", "    measured 1, missing 2"]
         );
+    }
+
+    #[test]
+    fn a_number_shows_those_that_it_is_made_of_and_ways_show_the_nearest() {
+        let input = |name: &str, measured: &str, note: &str, inputs| Input {
+            name: name.into(),
+            measured: measured.into(),
+            note: note.into(),
+            inputs,
+            ..Default::default()
+        };
+        let nested = vec![input("of", "3", "", Vec::new())];
+        let mut one = leaf("Score", Outcome::Met);
+        (one.counted_facts, one.excluded_facts) = (0, 0);
+        one.facts = Vec::new();
+        one.inputs = vec![
+            input("Revenue", "50 %", "", nested),
+            input("Seats", "", "Ann: Sales", Vec::new()),
+            input("Growth", "", "", Vec::new()),
+        ];
+        let path = Explanation {
+            kind: "path".into(),
+            name: "By score".into(),
+            outcome: Outcome::Met.into(),
+            sentence: "By score: Score: 120,000.00 USD.".into(),
+            children: vec![one],
+            ..Default::default()
+        };
+        let root = Explanation {
+            kind: "best_of".into(),
+            outcome: Outcome::Met.into(),
+            sentence: "By score: Score: 120,000.00 USD.".into(),
+            chosen: Some(0),
+            children: vec![path],
+            ..Default::default()
+        };
+        let expected = "\
+✓ best of: met
+│   the nearest way is By score
+└─ ✓ By score: met
+   └─ ✓ Score: 120,000.00 USD of at least 100,000.00 USD. [score]
+          = Revenue: 50 %
+            = of: 3
+          = Seats: Ann: Sales
+          = Growth: not known";
+        assert_eq!(lines(&root, 5).join("\n"), expected);
     }
 
     #[test]

@@ -1,4 +1,6 @@
-//! `tierline program apply|validate|show`
+//! `tierline program apply|validate|test|schema|show`
+
+mod test;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -37,6 +39,10 @@ enum What {
         /// The definition in YAML.
         file: PathBuf,
     },
+    /// Run the cases that program files carry, without any server.
+    Test(test::TestArgs),
+    /// Print the JSON Schema of program files, for editors.
+    Schema,
     /// Show a program and its versions.
     #[command(disable_version_flag = true)]
     Show(ShowArgs),
@@ -73,6 +79,11 @@ pub async fn run(args: ProgramArgs, globals: &Globals) -> anyhow::Result<ExitCod
     match args.what {
         What::Apply(args) => apply(args, globals).await,
         What::Validate { file } => check(&file, globals),
+        What::Test(args) => test::run(&args, globals),
+        What::Schema => {
+            output::json(&tierline_domain::schema::program_schema())?;
+            Ok(ExitCode::SUCCESS)
+        }
         What::Show(args) => show(args, globals).await,
     }
 }

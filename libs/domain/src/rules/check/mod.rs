@@ -1,14 +1,18 @@
 //! The check of a requirement before it is published: every mistake at once, with its place.
 
+mod measure;
+
+use jiff::civil::Date;
 use rust_decimal::Decimal;
 
 use crate::ids::check_label;
 use crate::rejection::{Rejection, Violations};
 use crate::rules::model::{
-    Addend, Condition, Criterion, MAX_DEPTH, MAX_NODES, Measure, OfWhich, Periods, Requirement,
-    Selection, Test, Threshold, Window,
+    Case, Condition, Criterion, Duration, ForEach, MAX_DEPTH, MAX_NODES, Measure, OfWhich, Periods,
+    Requirement, Sustained, Test, Threshold, Where,
 };
 use crate::rules::value::Value;
+use crate::time::check_date;
 
 /// Most complete periods that are looked back on.
 pub const MAX_PERIODS: u32 = 40;
@@ -28,6 +32,15 @@ pub const MAX_NOTE: usize = 2_000;
 pub const MAX_THRESHOLD_SCALE: u32 = 10;
 /// Most certifications that a person can be asked for.
 pub const MAX_CERTIFICATIONS: u32 = 100;
+/// Longest time for which something has to be sustained, or before which a fact does not count, in
+/// months.
+pub const MAX_MONTHS: u16 = 120;
+/// The same in days.
+pub const MAX_DAYS: u16 = 1_830;
+/// Most lines of a table: of points, of a score, of roles, of validity, of cases.
+pub const MAX_LINES: usize = 100;
+/// Most seats of a role.
+pub const MAX_SEATS: u32 = 1_000;
 
 impl Requirement {
     /// Checks form and bounds of the whole tree.
@@ -51,6 +64,10 @@ struct Check {
     violations: Violations,
     nodes: usize,
     ids: Vec<String>,
+    /// True inside `for_each`, where selections may ask for the group.
+    grouped: bool,
+    /// True inside what looks at many days, which must not be nested.
+    through_days: bool,
 }
 
 fn at(path: &str, name: &str) -> String {
@@ -109,6 +126,40 @@ impl Check {
             Requirement::AnyPeriod(periods) => {
                 self.periods(&at(path, "any_period"), periods, depth);
             }
+            Requirement::Streak {
+                count, last, holds, ..
+            } => {
+                let path = at(path, "streak");
+                self.within(at(&path, "last"), *last, 1, MAX_PERIODS);
+                self.within(at(&path, "count"), *count, 1, (*last).max(1));
+                self.requirement(&at(&path, "holds"), holds, depth + 1);
+            }
+            Requirement::Sustained(sustained) => {
+                self.sustained(&at(path, "sustained"), sustained, depth);
+            }
+            Requirement::AnyDay { window, holds } => {
+                let path = at(path, "any_day");
+                self.window(&at(&path, "window"), *window);
+                self.through_days(&path, |check| {
+                    check.requirement(&at(&path, "holds"), holds, depth + 1);
+                });
+            }
+            Requirement::ForEach(each) => self.for_each(&at(path, "for_each"), each, depth),
+            Requirement::BestOf(paths) => {
+                let path = at(path, "best_of");
+                if paths.is_empty() {
+                    self.violations.add(&path, "must have at least one way");
+                }
+                for (number, way) in paths.iter().enumerate() {
+                    let path = format!("{path}[{number}]");
+                    self.text(at(&path, "name"), &way.name);
+                    self.requirement(&at(&path, "holds"), &way.holds, depth + 1);
+                }
+            }
+            Requirement::Where(place) => self.place(&at(path, "where"), place, depth),
+            Requirement::Information(part) => {
+                self.requirement(&at(path, "information"), part, depth + 1);
+            }
             Requirement::Partner { id, name, filter } => {
                 let path = at(path, "partner");
                 self.head(&path, id, name);
@@ -130,6 +181,83 @@ impl Check {
     fn periods(&mut self, path: &str, periods: &Periods, depth: usize) {
         self.within(at(path, "last"), periods.last, 1, MAX_PERIODS);
         self.requirement(&at(path, "holds"), &periods.holds, depth + 1);
+    }
+
+    fn sustained(&mut self, path: &str, sustained: &Sustained, depth: usize) {
+        match sustained.duration {
+            Duration::Days(days) => {
+                self.within(at(path, "duration.days"), days, 1, MAX_DAYS);
+            }
+            Duration::Months(months) => {
+                self.within(at(path, "duration.months"), months, 1, MAX_MONTHS);
+            }
+        }
+        self.through_days(path, |check| {
+            check.requirement(&at(path, "holds"), &sustained.holds, depth + 1);
+        });
+    }
+
+    /// Every day of years, for every day of years, would be too many.
+    fn through_days(&mut self, path: &str, check: impl FnOnce(&mut Self)) {
+        if self.through_days {
+            self.violations
+                .add(path, "must not be inside another sustained or any_day");
+        }
+        let outer = std::mem::replace(&mut self.through_days, true);
+        check(self);
+        self.through_days = outer;
+    }
+
+    fn for_each(&mut self, path: &str, each: &ForEach, depth: usize) {
+        if self.grouped {
+            self.violations.add(path, "must not be inside another");
+        }
+        self.grouping(&at(path, "groups"), &each.groups, depth);
+        if let Some(having) = each.having {
+            self.threshold(&at(path, "having"), having);
+        }
+        if let Some(greatest) = each.greatest {
+            self.within(at(path, "greatest"), greatest, 1, 1_000);
+        }
+        let outer = std::mem::replace(&mut self.grouped, true);
+        self.requirement(&at(path, "holds"), &each.holds, depth + 1);
+        self.grouped = outer;
+    }
+
+    fn place(&mut self, path: &str, place: &Where, depth: usize) {
+        self.condition(&at(path, "where"), &place.filter, depth + 1);
+        self.date(&at(path, "from"), place.from);
+        self.date(&at(path, "until"), place.until);
+        if let (Some(from), Some(until)) = (place.from, place.until)
+            && from > until
+        {
+            self.violations
+                .add(at(path, "from"), format!("must not be after {until}"));
+        }
+        self.requirement(&at(path, "holds"), &place.holds, depth + 1);
+    }
+
+    fn date(&mut self, path: &str, date: Option<Date>) {
+        if let Some(date) = date {
+            let checked = check_date(path, date);
+            self.violations.take("", checked);
+        }
+    }
+
+    fn cases(&mut self, path: &str, cases: &[Case], depth: usize) {
+        self.lines(path, cases.len(), 0);
+        for (number, case) in cases.iter().enumerate() {
+            let path = format!("{path}[{number}]");
+            self.condition(&at(&path, "where"), &case.filter, depth + 1);
+            self.threshold(&at(&path, "needs"), case.needs);
+        }
+    }
+
+    fn lines(&mut self, path: &str, lines: usize, least: usize) {
+        if lines < least || lines > MAX_LINES {
+            self.violations
+                .add(path, format!("must have from {least} to {MAX_LINES} lines"));
+        }
     }
 
     fn head(&mut self, path: &str, id: &str, name: &str) {
@@ -164,12 +292,16 @@ impl Check {
         }
         self.measure(&at(path, "measure"), &criterion.measure, depth);
         self.threshold(&at(path, "needs"), criterion.needs);
-        let has_facts = !matches!(
+        self.cases(&at(path, "cases"), &criterion.cases, depth);
+        let has_parts = matches!(
             criterion.measure,
-            Measure::MonthsInProgram | Measure::MonthsInTier | Measure::PartnerNumber { .. }
+            Measure::Count { .. }
+                | Measure::CountDistinct { .. }
+                | Measure::Sum { .. }
+                | Measure::PersonsCertified { .. }
         );
-        if !has_facts && !criterion.of_which.is_empty() {
-            let text = "is only possible for a measure over facts";
+        if !has_parts && !criterion.of_which.is_empty() {
+            let text = "is only possible for count, count_distinct, sum and persons_certified";
             self.violations.add(at(path, "of_which"), text);
         }
         if criterion.of_which.len() > MAX_OF_WHICH {
@@ -186,47 +318,6 @@ impl Check {
             self.text(at(&path, "name"), name);
             self.condition(&at(&path, "where"), filter, depth + 1);
             self.threshold(&at(&path, "needs"), *needs);
-        }
-    }
-
-    fn measure(&mut self, path: &str, measure: &Measure, depth: usize) {
-        match measure {
-            Measure::Count { facts } => self.selection(&at(path, "count.facts"), facts, depth),
-            Measure::CountDistinct { facts, key } => {
-                self.selection(&at(path, "count_distinct.facts"), facts, depth);
-                self.text(at(path, "count_distinct.key"), key);
-            }
-            Measure::Sum { facts, of } => {
-                self.selection(&at(path, "sum.facts"), facts, depth);
-                if let Addend::Field(name) = of {
-                    self.text(at(path, "sum.of.field"), name);
-                }
-            }
-            Measure::PersonsCertified { filter, at_least } => {
-                let path = at(path, "persons_certified");
-                self.condition(&at(&path, "where"), filter, depth + 1);
-                self.within(at(&path, "at_least"), *at_least, 1, MAX_CERTIFICATIONS);
-            }
-            Measure::PartnerNumber { attribute } => {
-                self.text(at(path, "partner_number.attribute"), attribute);
-            }
-            Measure::MonthsInProgram | Measure::MonthsInTier => {}
-        }
-    }
-
-    fn selection(&mut self, path: &str, facts: &Selection, depth: usize) {
-        self.text(at(path, "kind"), facts.kind.as_str());
-        self.text(at(path, "date"), &facts.date);
-        self.condition(&at(path, "where"), &facts.filter, depth + 1);
-        match facts.window {
-            Window::RollingMonths(months) => {
-                let path = at(path, "window.rolling_months");
-                self.within(path, months, 1, MAX_WINDOW_MONTHS);
-            }
-            Window::RollingDays(days) => {
-                self.within(at(path, "window.rolling_days"), days, 1, MAX_WINDOW_DAYS);
-            }
-            Window::Current(_) | Window::SinceEnrollment | Window::AllTime => {}
         }
     }
 
@@ -250,9 +341,9 @@ impl Check {
 
     fn bound(&mut self, path: String, bound: Decimal) {
         let most = crate::money::MAX_AMOUNT;
-        if bound < Decimal::ZERO || bound > most {
+        if bound.abs() > most {
             self.violations
-                .add(path, format!("must be from 0 to {most}, not {bound}"));
+                .add(path, format!("must be from -{most} to {most}, not {bound}"));
         } else if bound.normalize().scale() > MAX_THRESHOLD_SCALE {
             let text = format!("must have at most {MAX_THRESHOLD_SCALE} decimals");
             self.violations.add(path, text);

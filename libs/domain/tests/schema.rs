@@ -1,0 +1,60 @@
+//! The JSON Schema of program files: what reads as a program conforms, and a slip is found.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that can not go on says so by failing"
+)]
+
+use serde_json::Value;
+use tierline_domain::schema::program_schema;
+
+fn validator() -> jsonschema::Validator {
+    jsonschema::validator_for(&program_schema()).unwrap()
+}
+
+/// A file as an editor sees it.
+fn instance(yaml: &str) -> Value {
+    serde_saphyr::from_str(yaml).unwrap()
+}
+
+#[test]
+fn every_shipped_program_conforms_to_the_schema() {
+    let validator = validator();
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../programs");
+    let mut seen = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path
+            .extension()
+            .is_some_and(|extension| extension == "yaml")
+        {
+            let text = std::fs::read_to_string(&path).unwrap();
+            let errors: Vec<String> = validator
+                .iter_errors(&instance(&text))
+                .map(|error| format!("{}: {error}", error.instance_path()))
+                .collect();
+            assert!(errors.is_empty(), "{}: {errors:#?}", path.display());
+            seen += 1;
+        }
+    }
+    assert!(seen > 0);
+}
+
+#[test]
+fn a_slip_is_found_at_its_place() {
+    let with = |tier: &str| {
+        instance(&format!(
+            "{{slug: a, name: A, currency: EUR, tracks: [{{id: t, name: T, tiers: [{tier}]}}]}}"
+        ))
+    };
+    let validator = validator();
+    assert!(validator.is_valid(&with("{id: gold, name: Gold, color: amber}")));
+    for wrong in [
+        "{id: gold, name: Gold, colour: amber}",
+        "{id: gold, name: Gold, color: pink}",
+        "{id: gold}",
+        "{id: gold, name: Gold, qualification: {al: []}}",
+        "{id: gold, name: Gold, qualification: {partner: {id: a, name: A, where: {any: 5}}}}",
+    ] {
+        assert!(!validator.is_valid(&with(wrong)), "{wrong}");
+    }
+}
