@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
+use async_nats::datetime::DateTime;
 use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, PullConsumer, pull};
 use async_nats::jetstream::message::Acker;
 use futures::StreamExt;
@@ -26,6 +27,10 @@ const WAITING: usize = 256;
 const PULL: usize = 128;
 /// How long the others wait for a consumer that has no room.
 const SLOW: Duration = Duration::from_millis(500);
+/// How far back the server begins when it does not know the consumer, or not any more: enough for
+/// clocks that differ. Who is further behind reads the log until it meets the stream; what it knows
+/// from there already, it would only have to go through again.
+const RECENT: Duration = Duration::from_secs(10);
 /// A consumer that nobody has followed for so long is forgotten: that of an earlier release, or of
 /// a process that is gone.
 const FORGOTTEN: Duration = Duration::from_secs(3600);
@@ -281,9 +286,9 @@ impl Follow {
             ack_policy: AckPolicy::Explicit,
             ack_wait: ACK_WAIT,
             max_ack_pending: UNACKNOWLEDGED,
-            // Where the server does not know the consumer, or not any more: a feed begins with the
-            // log, and would only have to go through what it knows from there again.
-            deliver_policy: DeliverPolicy::New,
+            deliver_policy: DeliverPolicy::ByStartTime {
+                start_time: DateTime::now_utc() - RECENT,
+            },
             // What is applied is known from the checkpoints. The server would write a file for
             // every few acknowledgements.
             memory_storage: true,
