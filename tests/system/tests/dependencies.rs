@@ -29,11 +29,12 @@ const MEET_IN_TESTS: [(&str, &str); 1] = [("services/query", "services/projector
 
 /// What the business may name: values, serialisation, and the traits of event sourcing. No
 /// runtime, no network, no database, no clock of the machine, no logging.
-const DOMAIN_MAY_NAME: [&str; 10] = [
+const DOMAIN_MAY_NAME: [&str; 11] = [
     "cqrs-es",
     "hex",
     "jiff",
     "rust_decimal",
+    "schemars",
     "serde",
     "serde-saphyr",
     "serde_json",
