@@ -319,11 +319,12 @@ impl LogReader {
     ) -> Result<Vec<LogEvent>, ReadError> {
         let keys = [routing_key.to_owned(), format!("{org}/*")];
         let partition = keys::partition_of(routing_key);
-        self.read_keys(partition, &keys, after, up_to, count).await
+        self.read_keys(partition, &keys, &[], after, up_to, count)
+            .await
     }
 
     /// The events of some routing keys, as one partition has them: after position `after`, up to
-    /// and including `up_to`, at most `count`.
+    /// and including `up_to`, at most `count`. Events of the types `without` are left out.
     ///
     /// # Errors
     /// See [`ReadError`].
@@ -331,11 +332,13 @@ impl LogReader {
         &self,
         partition: u8,
         routing_keys: &[String],
+        without: &[&str],
         after: i64,
         up_to: i64,
         count: u32,
     ) -> Result<Vec<LogEvent>, ReadError> {
         let wanted = routing_keys.to_vec();
+        let without: Vec<String> = without.iter().map(|name| (*name).to_owned()).collect();
         let hashes: Vec<i64> = wanted.iter().map(|key| keys::routing_hash(key)).collect();
         let partition = i16::from(partition);
         let count = limit(count);
@@ -351,7 +354,7 @@ impl LogReader {
                              JOIN events e USING (aggregate_type, aggregate_id, sequence)
                              WHERE g.routing_hash = k.hash AND g.position > $3
                                  AND g.position <= $4 AND g.partition = $5
-                                 AND e.routing_key = k.key
+                                 AND e.routing_key = k.key AND e.event_type <> ALL ($6)
                              ORDER BY g.position LIMIT {count}) c
                          ORDER BY c.position LIMIT {count})
                      SELECT {COLUMNS} FROM l {JOIN}"
@@ -362,6 +365,7 @@ impl LogReader {
                     .bind(after)
                     .bind(up_to)
                     .bind(partition)
+                    .bind(without)
                     .fetch_all(connection)
                     .await
             })

@@ -31,6 +31,8 @@ const READERS_AND_OWN_PARTNER: &[Role] = &[
 const AUDIT_READERS: &[Role] = &[Admin, PartnerManager, Auditor, Viewer];
 /// Proves decisions, which is expensive; sees what admins have done.
 const AUDITORS: &[Role] = &[Admin, Auditor];
+/// Asks what a change of a program would do, which is expensive.
+const TRIERS: &[Role] = &[Admin, PartnerManager, Auditor];
 /// Runs the system.
 const OPERATORS: &[Role] = &[Operator];
 
@@ -223,6 +225,12 @@ pub const TABLE: &[(&str, &[Role])] = &[
         AUDIT_READERS,
     ),
     ("tierline.query.v1.AuditService/ReplayDecisions", AUDITORS),
+    ("tierline.query.v1.WhatIfService/PreviewProgram", TRIERS),
+    ("tierline.query.v1.WhatIfService/BacktestProgram", TRIERS),
+    (
+        "tierline.query.v1.WhatIfService/PreviewPartner",
+        AUDIT_READERS,
+    ),
     ("tierline.query.v1.OperationsService/GetStatus", OPERATORS),
     ("tierline.query.v1.OperationsService/ListParked", OPERATORS),
     ("tierline.query.v1.OperationsService/RetryParked", OPERATORS),

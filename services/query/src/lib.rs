@@ -19,6 +19,7 @@ mod programs;
 mod replay;
 mod standings;
 mod tokens;
+mod what_if;
 
 use std::sync::Arc;
 
@@ -31,13 +32,17 @@ use tierline_proto::query::v1::operations_service_server::OperationsServiceServe
 use tierline_proto::query::v1::partner_query_service_server::PartnerQueryServiceServer;
 use tierline_proto::query::v1::program_query_service_server::ProgramQueryServiceServer;
 use tierline_proto::query::v1::standing_query_service_server::StandingQueryServiceServer;
+use tierline_proto::query::v1::what_if_service_server::WhatIfServiceServer;
 use tierline_rpc::limits::{MAX_RESPONSE_BYTES, MAX_SMALL_REQUEST_BYTES};
 use tokio::sync::Semaphore;
 
 use crate::programs::ProgramCache;
+use crate::what_if::Trials;
 
 /// Replays at work at the same time in one process; more are refused.
 const MAX_REPLAYS: usize = 2;
+/// Trials of programs at work at the same time in one process; more are refused.
+const MAX_TRIALS: usize = 2;
 
 /// The read services. Cheap to clone; all clones share caches and limits.
 #[derive(Clone)]
@@ -52,6 +57,7 @@ struct Inner {
     waiter: Waiter,
     programs: ProgramCache,
     replays: Arc<Semaphore>,
+    trials: Trials,
 }
 
 impl Query {
@@ -62,6 +68,7 @@ impl Query {
             reader: LogReader::new(pool.clone()),
             programs: ProgramCache::default(),
             replays: Arc::new(Semaphore::new(MAX_REPLAYS)),
+            trials: Trials::new(MAX_TRIALS),
             pool,
             codec,
             waiter,
@@ -99,6 +106,13 @@ impl Query {
     /// Proof.
     pub fn audit_service(&self) -> AuditServiceServer<Self> {
         AuditServiceServer::new(self.clone())
+            .max_decoding_message_size(MAX_SMALL_REQUEST_BYTES)
+            .max_encoding_message_size(MAX_RESPONSE_BYTES)
+    }
+
+    /// Trials of programs.
+    pub fn what_if_service(&self) -> WhatIfServiceServer<Self> {
+        WhatIfServiceServer::new(self.clone())
             .max_decoding_message_size(MAX_SMALL_REQUEST_BYTES)
             .max_encoding_message_size(MAX_RESPONSE_BYTES)
     }

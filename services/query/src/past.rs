@@ -1,7 +1,9 @@
 //! What the log says about a partner and its org, for deciding again what was decided.
 
+use std::collections::HashMap;
+
 use tierline_bus::decode;
-use tierline_domain::standing::replay::{OrgHistory, PartnerHistory, Place};
+use tierline_domain::standing::{OrgHistory, PartnerHistory, Place};
 use tierline_domain::{Kind, OrgId, PartnerId, Rejection, StreamId};
 use tierline_eventstore::{LogEvent, MAX_READ};
 
@@ -10,6 +12,8 @@ use crate::fault::Fault;
 
 /// Most events that are read of one partner, and of what concerns a whole org.
 const MAX_EVENTS: u64 = 2_000_000;
+/// The type of the events that say how progress changed.
+const PROGRESS: &str = "tierline.standing.v1.ProgressRecomputed";
 
 /// The routing key of a partner.
 pub(crate) fn routing_key(org: &OrgId, partner: &PartnerId) -> String {
@@ -28,7 +32,7 @@ impl Query {
         let mut history = OrgHistory::default();
         let key = format!("{org}/*");
         let events = self
-            .each_event(partition, key, up_to, |event| {
+            .each_event(partition, &[key], &[], up_to, |event| {
                 let content = decode(&self.inner.codec, &event)?;
                 history.take(&place(&event), &content)
             })
@@ -47,7 +51,7 @@ impl Query {
         let key = routing_key(org, partner);
         let partition = tierline_eventstore::partition_of(&key);
         let events = self
-            .each_event(partition, key, up_to, |event| {
+            .each_event(partition, &[key], &[], up_to, |event| {
                 let content = decode(&self.inner.codec, &event)?;
                 history.take(place(&event), content)
             })
@@ -55,20 +59,48 @@ impl Query {
         Ok((history, events))
     }
 
+    /// Everything about some partners of a partition up to a position, but for the states of their
+    /// progress. Also gives how many events that is.
+    pub(crate) async fn decided_histories(
+        &self,
+        org: &OrgId,
+        partition: u8,
+        partners: &[PartnerId],
+        up_to: i64,
+    ) -> Result<(Vec<PartnerHistory>, u64), Fault> {
+        let keys: Vec<String> = partners
+            .iter()
+            .map(|partner| routing_key(org, partner))
+            .collect();
+        let mut histories: HashMap<String, PartnerHistory> = HashMap::new();
+        let events = self
+            .each_event(partition, &keys, &[PROGRESS], up_to, |event| {
+                let content = decode(&self.inner.codec, &event)?;
+                let place = place(&event);
+                let history = histories.entry(event.routing_key).or_default();
+                history.take(place, content)
+            })
+            .await?;
+        let histories = keys
+            .iter()
+            .map(|key| histories.remove(key).unwrap_or_default());
+        Ok((histories.collect(), events))
+    }
+
     async fn each_event(
         &self,
         partition: u8,
-        key: String,
+        keys: &[String],
+        without: &[&str],
         up_to: i64,
         mut take: impl FnMut(LogEvent) -> Result<(), Rejection>,
     ) -> Result<u64, Fault> {
-        let keys = [key];
         let (mut after, mut count) = (0, 0);
         loop {
             let events = self
                 .inner
                 .reader
-                .read_keys(partition, &keys, after, up_to, MAX_READ)
+                .read_keys(partition, keys, without, after, up_to, MAX_READ)
                 .await?;
             let read = events.len();
             for event in events {
@@ -85,7 +117,7 @@ impl Query {
                     "HISTORY_TOO_LONG",
                     format!(
                         "there are more than {MAX_EVENTS} events to read for {}",
-                        keys[0]
+                        keys.join(", ")
                     ),
                 )
                 .into());

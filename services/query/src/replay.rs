@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use sqlx::Row;
 use tierline_bus::TIER_EVALUATOR;
-use tierline_domain::standing::replay::{self, OrgHistory, Replayed};
+use tierline_domain::standing::replay::{self, Replayed};
+use tierline_domain::standing::{OrgHistory, PartnerHistory};
 use tierline_domain::{EnrollmentId, Kind, OrgId, PartnerId, ProgramId, Rejection, StreamId};
 use tierline_eventstore::{PARTITIONS, partition_of};
 use tierline_proto::query::v1 as pb;
@@ -244,7 +245,7 @@ impl Query {
 
     /// The head of the log once everything has a number that was committed before this call, so
     /// that no decision is missed that the evaluator has made.
-    async fn settled(&self) -> Result<i64, Fault> {
+    pub(crate) async fn settled(&self) -> Result<i64, Fault> {
         let deadline = Instant::now() + SETTLE;
         let reader = &self.inner.reader;
         for partition in 0..PARTITIONS {
@@ -265,7 +266,7 @@ impl Query {
 /// Decides everything about a partner again, off the threads that serve calls.
 async fn decide_again(
     org: Arc<OrgHistory>,
-    partner: replay::PartnerHistory,
+    partner: PartnerHistory,
     only: Option<Vec<EnrollmentId>>,
     up_to: u64,
 ) -> Result<Replayed, Fault> {

@@ -29,8 +29,9 @@ const MEET_IN_TESTS: [(&str, &str); 1] = [("services/query", "services/projector
 
 /// What the business may name: values, serialisation, and the traits of event sourcing. No
 /// runtime, no network, no database, no clock of the machine, no logging.
-const DOMAIN_MAY_NAME: [&str; 11] = [
+const DOMAIN_MAY_NAME: [&str; 12] = [
     "cqrs-es",
+    "foldhash",
     "hex",
     "jiff",
     "rust_decimal",

@@ -276,7 +276,9 @@ impl<'a> Play<'a> {
                 next,
                 &Basis::default(),
             );
-            self.standing = assessed.standing;
+            if let Some(standing) = assessed.standing {
+                self.standing = standing;
+            }
             self.next = assessed.next_change;
         }
         Err(Rejection::invalid(

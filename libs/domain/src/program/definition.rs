@@ -216,6 +216,13 @@ impl Track {
         self.tiers.iter().position(|tier| tier.id == *id)
     }
 
+    /// Every requirement of its tiers.
+    pub fn requirements(&self) -> impl Iterator<Item = &Requirement> {
+        self.tiers
+            .iter()
+            .flat_map(|tier| tier.qualification.iter().chain(&tier.retention))
+    }
+
     /// The tier without qualification, where every enrollment begins.
     pub fn entry(&self) -> Option<&Tier> {
         self.tiers.last()

@@ -26,6 +26,7 @@ pub mod source;
 pub mod tally;
 mod through_time;
 pub mod value;
+mod wanted;
 pub mod window;
 
 pub use audit::{FactVerdict, RatesUsed, facts_considered};
@@ -53,3 +54,4 @@ pub use series::{GroupBy, Series, SeriesKey, SeriesSpec, SeriesValue};
 pub use source::{IndexedFacts, NaiveFacts, TouchedDay};
 pub use tally::{PartTally, Tally};
 pub use value::Value;
+pub use wanted::Wanted;

@@ -2,8 +2,9 @@
 //! themselves, the other is kept up to date fact by fact.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
+use foldhash::HashMap;
 use jiff::civil::Date;
 
 use crate::rules::certified::Certificate;

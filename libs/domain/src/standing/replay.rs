@@ -15,109 +15,16 @@ use crate::activity::facts;
 use crate::aggregate::Decide;
 use crate::any_event::AnyEvent;
 use crate::enrollment::EnrollmentEvent;
-use crate::ids::{EnrollmentId, ProgramId, StreamId};
+use crate::ids::{EnrollmentId, ProgramId};
 use crate::partner::Partner;
-use crate::program::ProgramEvent;
-use crate::program::org::{Org, OrgEvent};
-use crate::program::rates::RatesEvent;
+use crate::program::org::Org;
 use crate::rejection::Rejection;
-use crate::rules::{Fact, NaiveFacts, RateTable};
+use crate::rules::{Fact, NaiveFacts};
 use crate::standing::aggregate::Standing;
 use crate::standing::assess::assess;
 use crate::standing::events::{Basis, StandingEvent};
+use crate::standing::past::{OrgHistory, OrgWide, PartnerHistory, Place};
 use crate::standing::subject::{Terms, Version};
-
-/// Where an event stands in its partition and its stream.
-#[derive(Debug, Clone)]
-pub struct Place {
-    /// Number within the partition.
-    pub number: u64,
-    /// Version of the stream after the event.
-    pub sequence: u64,
-    /// The stream.
-    pub stream: StreamId,
-    /// When the event was recorded.
-    pub recorded_at: Timestamp,
-}
-
-/// What concerns all partners of an org, as one partition of the log carries it.
-#[derive(Debug, Default)]
-pub struct OrgHistory {
-    events: Vec<(u64, OrgWide)>,
-    rates: RateTable,
-}
-
-#[derive(Debug)]
-enum OrgWide {
-    Org(OrgEvent),
-    Version(ProgramId, Box<Version>),
-    Rates(u64),
-}
-
-impl OrgHistory {
-    /// Takes the next event of the org; those that concern single partners are ignored.
-    ///
-    /// # Errors
-    /// When the stream of a program is not named as one.
-    pub fn take(&mut self, place: &Place, event: &AnyEvent) -> Result<(), Rejection> {
-        let entry = match event {
-            AnyEvent::Org(event) => OrgWide::Org(event.clone()),
-            AnyEvent::Program(ProgramEvent::ProgramVersionPublished {
-                version,
-                effective_date,
-                definition,
-                ..
-            }) => {
-                let version = Version {
-                    number: *version,
-                    effective: *effective_date,
-                    definition: (**definition).clone(),
-                };
-                OrgWide::Version(ProgramId::parse(place.stream.id())?, Box::new(version))
-            }
-            AnyEvent::Rates(RatesEvent::RatesPublished { days, .. }) => {
-                for day in days {
-                    self.rates.publish(place.sequence, day.date, &day.rates);
-                }
-                OrgWide::Rates(place.sequence)
-            }
-            _ => return Ok(()),
-        };
-        self.events.push((place.number, entry));
-        Ok(())
-    }
-}
-
-/// Everything about one partner, as its partition of the log carries it.
-#[derive(Debug, Default)]
-pub struct PartnerHistory {
-    inputs: Vec<(Place, AnyEvent)>,
-    recorded: BTreeMap<EnrollmentId, Vec<(u64, StandingEvent)>>,
-}
-
-impl PartnerHistory {
-    /// Takes the next event of the partner.
-    ///
-    /// # Errors
-    /// When the stream of a standing is not named as one.
-    pub fn take(&mut self, place: Place, event: AnyEvent) -> Result<(), Rejection> {
-        if let AnyEvent::Standing(event) = event {
-            let enrollment = EnrollmentId::parse(place.stream.id())?;
-            self.recorded
-                .entry(enrollment)
-                .or_default()
-                .push((place.sequence, event));
-        } else {
-            self.inputs.push((place, event));
-        }
-        Ok(())
-    }
-
-    /// The recorded events of a standing with their sequences, in order.
-    pub fn recorded(&self, enrollment: &EnrollmentId) -> &[(u64, StandingEvent)] {
-        self.recorded.get(enrollment).map_or(&[], Vec::as_slice)
-    }
-}
 
 /// The world of one partner up to a number of its partition.
 pub struct World<'h> {
@@ -130,7 +37,7 @@ pub struct World<'h> {
     /// Published versions by program.
     pub versions: BTreeMap<ProgramId, Vec<Version>>,
     rates_seen: u64,
-    partner: Partner,
+    pub(super) partner: Partner,
     facts: BTreeMap<(String, String), Fact>,
     /// Enrollments of the partner.
     pub terms: BTreeMap<EnrollmentId, Terms>,
@@ -161,11 +68,11 @@ impl<'h> World<'h> {
     /// # Errors
     /// When an input cannot be read.
     pub fn advance_to(&mut self, number: u64) -> Result<(), Rejection> {
-        while let Some((at, event)) = self.org_history.events.get(self.org_taken) {
-            if *at > number {
+        while let Some(step) = self.org_history.events.get(self.org_taken) {
+            if step.number > number {
                 break;
             }
-            match event {
+            match &step.what {
                 OrgWide::Org(event) => self.org.evolve(event),
                 OrgWide::Version(program, version) => {
                     self.versions
@@ -173,7 +80,7 @@ impl<'h> World<'h> {
                         .or_default()
                         .push((**version).clone());
                 }
-                OrgWide::Rates(sequence) => self.rates_seen = *sequence,
+                OrgWide::Rates(sequence, _) => self.rates_seen = *sequence,
             }
             self.org_taken += 1;
         }

@@ -113,7 +113,7 @@ impl World {
             &basis,
         );
         let again = assess(
-            &done.standing,
+            done.standing.as_ref().unwrap_or(&self.standing),
             &self.terms,
             &versions,
             &calendar,
@@ -133,7 +133,7 @@ impl World {
     /// Assesses as of a day and keeps the result. Returns what was decided, without progress.
     fn on(&mut self, as_of: Date) -> Vec<StandingEvent> {
         let done = self.look(as_of);
-        self.standing = done.standing;
+        self.keep(done.standing);
         done.events
             .into_iter()
             .filter(StandingEvent::is_decision)
@@ -146,12 +146,18 @@ impl World {
         let mut day = self.standing.last_as_of.max(self.terms.start);
         loop {
             let done = self.look(day);
-            self.standing = done.standing;
+            self.keep(done.standing);
             decided.extend(done.events.into_iter().filter(StandingEvent::is_decision));
             match done.next_change {
                 Some(next) if next <= to => day = next,
                 _ => return decided,
             }
+        }
+    }
+
+    fn keep(&mut self, changed: Option<Standing>) {
+        if let Some(standing) = changed {
+            self.standing = standing;
         }
     }
 

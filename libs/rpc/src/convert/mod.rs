@@ -6,6 +6,7 @@ mod composed;
 mod composed_out;
 mod condition;
 mod condition_out;
+mod content;
 mod definition;
 mod definition_out;
 pub mod fields;
@@ -15,6 +16,7 @@ mod reader;
 mod requirement;
 mod requirement_out;
 
+pub use content::DefinitionContent;
 pub use definition::definition;
 pub use definition_out::{color_message, definition_message};
 pub use reader::Reader;

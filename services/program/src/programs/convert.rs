@@ -1,34 +1,30 @@
 //! Programs between the contract and the domain.
 
 use jiff::civil::Date;
-use tierline_domain::program::{
-    Program, ProgramDefinition, PublishedVersion, program_from_yaml, program_to_yaml,
-};
-use tierline_domain::rejection::Violations;
+use tierline_domain::program::{Program, ProgramDefinition, PublishedVersion, program_to_yaml};
 use tierline_domain::{ProgramId, Rejection};
 use tierline_proto::program::v1 as pb;
-use tierline_rpc::convert::{definition, definition_message};
+use tierline_rpc::convert::{DefinitionContent, definition_message};
 
 /// Most versions that a program shows; the rest is listed.
 const SHOWN: usize = 100;
 
-/// The definition that a request carries as YAML text or as messages.
-pub(crate) enum Content {
-    Yaml(String),
-    Message(pb::ProgramDefinition),
-}
-
 macro_rules! contents {
     ($($module:ident),+) => { $(
-        impl From<pb::$module::Content> for Content {
-            fn from(content: pb::$module::Content) -> Self {
-                match content {
-                    pb::$module::Content::Yaml(text) => Self::Yaml(text),
-                    pb::$module::Content::Definition(message) => Self::Message(message),
+        impl Content for pb::$module::Content {
+            fn into_content(self) -> DefinitionContent {
+                match self {
+                    Self::Yaml(text) => DefinitionContent::Yaml(text),
+                    Self::Definition(message) => DefinitionContent::Message(message),
                 }
             }
         }
     )+ };
+}
+
+/// A definition as YAML text or as messages.
+pub(crate) trait Content {
+    fn into_content(self) -> DefinitionContent;
 }
 
 contents!(
@@ -38,21 +34,10 @@ contents!(
 );
 
 /// Reads a definition.
-pub(crate) fn read(content: Option<impl Into<Content>>) -> Result<ProgramDefinition, Rejection> {
-    match content.map(Into::into) {
+pub(crate) fn read(content: Option<impl Content>) -> Result<ProgramDefinition, Rejection> {
+    match content {
         None => Err(Rejection::invalid("definition", "is required, or yaml")),
-        Some(Content::Yaml(text)) => program_from_yaml(&text).map_err(|rejection| {
-            let mut violations = Violations::default();
-            for violation in rejection.violations {
-                violations.add("yaml", violation.description);
-            }
-            violations.into_rejection()
-        }),
-        Some(Content::Message(message)) => definition(message).map_err(|rejection| {
-            let mut violations = Violations::default();
-            violations.take::<()>("definition", Err(rejection));
-            violations.into_rejection()
-        }),
+        Some(content) => content.into_content().read(),
     }
 }
 

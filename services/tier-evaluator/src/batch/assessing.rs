@@ -135,7 +135,7 @@ impl Batch<'_> {
                 enrolled.changed |=
                     !done.events.is_empty() || enrolled.next_change != done.next_change;
                 enrolled.next_change = done.next_change;
-                if !done.events.is_empty() {
+                if let Some(standing) = done.standing {
                     let traceparent = self.decisions.decided(began, &causes);
                     let made = Made {
                         events: &done.events,
@@ -143,7 +143,7 @@ impl Batch<'_> {
                         traceparent,
                     };
                     note(&mut self.pending, key, enrolled, made)?;
-                    enrolled.standing = done.standing;
+                    enrolled.standing = standing;
                 }
                 if !timers {
                     break;

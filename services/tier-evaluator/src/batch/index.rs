@@ -2,30 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use tierline_domain::rules::{
-    Fact, FactKind, IndexedFacts, Rates, SeriesSpec, kinds_of, series_of,
-};
+use tierline_domain::rules::{Fact, Wanted};
 
 use super::{Batch, Trouble};
 use crate::org::OrgView;
-use crate::partner::PartnerState;
 use crate::store::{self, PartnerKey};
-
-/// What has to be kept of the facts of a partner.
-#[derive(Default)]
-struct Wanted {
-    /// The series that are measured.
-    specs: Vec<SeriesSpec<'static>>,
-    /// The kinds of facts that are looked at one by one.
-    kinds: Vec<FactKind>,
-}
-
-impl Wanted {
-    fn is_kept_by(&self, index: &IndexedFacts) -> bool {
-        self.specs.iter().all(|spec| index.keeps(spec))
-            && self.kinds.iter().all(|kind| index.keeps_whole(kind))
-    }
-}
 
 impl Batch<'_> {
     /// Makes sure that the facts of these partners are indexed for the programs they are in.
@@ -64,7 +45,7 @@ impl Batch<'_> {
             let Some(state) = self.memory.partners.get_mut(&key) else {
                 continue;
             };
-            state.index = Some(indexed(wanted, &facts, &rates, state));
+            state.index = Some(wanted.index(&facts, &rates, state.partner.attributes()));
         }
         Ok(())
     }
@@ -83,45 +64,11 @@ impl Batch<'_> {
         for enrolled in state.enrollments.values() {
             for version in view.versions_of(&enrolled.terms.program) {
                 let track = version.definition.track(&enrolled.terms.track);
-                let tiers = track.iter().flat_map(|track| &track.tiers);
-                let both = tiers.flat_map(|tier| tier.qualification.iter().chain(&tier.retention));
-                for requirement in both {
-                    let specs = series_of(requirement, version.definition.pricing());
-                    add_new(&mut wanted.specs, specs);
-                    add_new(&mut wanted.kinds, kinds_of(requirement));
+                for requirement in track.iter().flat_map(|track| track.requirements()) {
+                    wanted.add(requirement, version.definition.pricing());
                 }
             }
         }
         wanted
     }
-}
-
-fn add_new<T: PartialEq>(known: &mut Vec<T>, more: Vec<T>) {
-    for one in more {
-        if !known.contains(&one) {
-            known.push(one);
-        }
-    }
-}
-
-fn indexed(
-    wanted: Wanted,
-    facts: &[Fact],
-    rates: &dyn Rates,
-    state: &PartnerState,
-) -> IndexedFacts {
-    let mut index = IndexedFacts::new();
-    for spec in wanted.specs {
-        index.keep(spec, facts, rates);
-    }
-    for kind in wanted.kinds {
-        index.keep_whole(kind, facts);
-    }
-    for fact in facts {
-        if fact.kind.as_str() == FactKind::CERTIFICATION {
-            index.set_certificate(fact.clone());
-        }
-    }
-    index.set_attributes(state.partner.attributes());
-    index
 }

@@ -17,8 +17,11 @@ use tierline_domain::partner::{
 use tierline_domain::program::org::{ClockTime, CreateOrg, Org, OrgCommand};
 use tierline_domain::program::rates::{PublishRates, RateDay, Rates, RatesCommand};
 use tierline_domain::program::{ApplyProgram, Program, ProgramCommand, program_from_yaml};
-use tierline_domain::standing::replay::{OrgHistory, PartnerHistory, Place, Replayed, replay};
+use tierline_domain::standing::replay::{Replayed, replay};
+use tierline_domain::standing::trial::{Draft, Movement, backtest};
+use tierline_domain::standing::{OrgHistory, PartnerHistory, Place};
 use tierline_domain::standing::{Standing, StandingEvent};
+use tierline_domain::time::add_days;
 use tierline_domain::{
     Currency, DealId, EnrollmentId, Entity, Money, OrgId, PartnerId, ProgramId, StreamId, TierId,
     TrackId,
@@ -296,11 +299,11 @@ impl Harness {
         }
     }
 
-    /// Decides everything again and compares.
-    pub async fn replay(&self) -> Replayed {
+    /// Calls `visit` with the history of every partner, that of its org, and the last number of
+    /// its partition.
+    async fn each_history(&self, mut visit: impl FnMut(&OrgHistory, &PartnerHistory, u64)) {
         let reader = LogReader::new(self.pool.clone());
         let heads = reader.heads().await.unwrap();
-        let mut all = Replayed::default();
         for partition in 0..tierline_eventstore::PARTITIONS {
             let mut org = OrgHistory::default();
             let mut partners: BTreeMap<String, PartnerHistory> = BTreeMap::new();
@@ -318,16 +321,50 @@ impl Harness {
             }
             let up_to = heads.partitions[usize::from(partition)] as u64;
             for partner in partners.values() {
-                all.add(replay(&org, partner, None, up_to).unwrap());
+                visit(&org, partner, up_to);
             }
         }
+    }
+
+    /// Decides everything again and compares.
+    pub async fn replay(&self) -> Replayed {
+        let mut all = Replayed::default();
+        self.each_history(|org, partner, up_to| {
+            all.add(replay(org, partner, None, up_to).unwrap());
+        })
+        .await;
         all
+    }
+
+    /// The past played again under the rules that were in force leads to what was recorded, at the
+    /// end of every third day.
+    async fn trial_of_what_was_in_force_finds_the_past(&self) {
+        let draft = Draft {
+            program: ProgramId::parse("three-tier-revenue").unwrap(),
+            definition: None,
+        };
+        let first = jiff::civil::date(2018, 1, 1);
+        let days: Vec<Date> = (0..400).map(|n| add_days(first, 3 * n)).collect();
+        let mut seen = 0;
+        self.each_history(|org, partner, up_to| {
+            let today = org.org().today(Timestamp::now());
+            let past = days.iter().copied().filter(|day| *day < today);
+            let days: Vec<Date> = past.chain([today]).collect();
+            for compared in backtest(org, partner, &draft, None, &days, up_to).unwrap() {
+                assert_eq!(compared.before, compared.after, "{compared:#?}");
+                assert_eq!(compared.movement, Movement::Unchanged);
+                seen += 1;
+            }
+        })
+        .await;
+        assert!(seen > 0, "nothing was compared");
     }
 
     pub async fn replay_is_clean(&self) -> Replayed {
         let replayed = self.replay().await;
         assert_eq!(replayed.differences, [], "{replayed:#?}");
         assert!(replayed.assessments > 0);
+        self.trial_of_what_was_in_force_finds_the_past().await;
         replayed
     }
 }

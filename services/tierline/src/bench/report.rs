@@ -16,6 +16,8 @@ pub enum Unit {
     PerSecond,
     /// Milliseconds.
     Milliseconds,
+    /// Microseconds.
+    Microseconds,
     /// Mebibytes.
     Mebibytes,
     /// Things.
@@ -32,6 +34,7 @@ impl Unit {
             Self::PerSecond if value < 100.0 => format!("{value:.1}/s"),
             Self::PerSecond => format!("{}/s", thousands(value)),
             Self::Milliseconds => format!("{value:.2} ms"),
+            Self::Microseconds => format!("{value:.1} us"),
             Self::Mebibytes => format!("{value:.0} MiB"),
             Self::Count => thousands(value),
             Self::Times => format!("{value:.2} x"),

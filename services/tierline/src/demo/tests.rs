@@ -229,7 +229,9 @@ impl Going {
             as_of,
             &Basis::default(),
         );
-        self.standing = done.standing;
+        if let Some(standing) = done.standing {
+            self.standing = standing;
+        }
         self.next = done.next_change;
         self.seen.extend(done.events);
     }

@@ -131,6 +131,7 @@ fn add_queries(routes: &mut RoutesBuilder, pool: PgPool, progress: Option<Arc<Pr
         .add_service(query.application_service())
         .add_service(query.standing_service())
         .add_service(query.audit_service())
+        .add_service(query.what_if_service())
         .add_service(query.operations_service());
 }
 

@@ -343,6 +343,7 @@ async fn serve(query: Query, issuer: &LocalIssuer) -> Channel {
         .add_service(query.application_service())
         .add_service(query.standing_service())
         .add_service(query.audit_service())
+        .add_service(query.what_if_service())
         .add_service(query.operations_service())
         .serve_with_incoming(TcpListenerStream::new(listener));
     tokio::spawn(server);

@@ -15,11 +15,13 @@ mod demotion;
 mod progress;
 mod promotion;
 
+use std::borrow::Cow;
+
 use jiff::civil::Date;
 
 use crate::aggregate::Decide;
 use crate::ids::TierId;
-use crate::program::Track;
+use crate::program::{ProgramDefinition, Track};
 use crate::rules::{
     Context, Evaluation, Explanation, FactSource, Mode, Outcome, Pricing, Requirement, evaluate,
 };
@@ -36,8 +38,8 @@ use crate::time::{Calendar, PeriodUnit, next_day};
 pub struct Assessment {
     /// The new facts about the standing, in order; none when nothing changed.
     pub events: Vec<StandingEvent>,
-    /// The standing after them.
-    pub standing: Standing,
+    /// The standing after them; absent when nothing changed.
+    pub standing: Option<Standing>,
     /// The next day on which the outcome could change by the passing of time alone.
     pub next_change: Option<Date>,
 }
@@ -56,7 +58,7 @@ pub fn assess<F: FactSource + ?Sized>(
     basis: &Basis,
 ) -> Assessment {
     let mut work = Work {
-        standing: standing.clone(),
+        standing: Cow::Borrowed(standing),
         events: Vec::new(),
         next: None,
         terms,
@@ -88,6 +90,32 @@ pub fn assess<F: FactSource + ?Sized>(
     work.done()
 }
 
+/// How a requirement comes out for an enrollment as of a day, in a version of its program.
+/// `calendar` is that of the org.
+pub fn explain<F: FactSource + ?Sized>(
+    requirement: &Requirement,
+    standing: &Standing,
+    terms: &Terms,
+    definition: &ProgramDefinition,
+    calendar: &Calendar,
+    facts: &F,
+    as_of: Date,
+) -> Explanation {
+    let calendar = calendar.of_enrollment(definition.program_year_start, terms.start);
+    let pricing = definition.pricing();
+    let context = Context {
+        as_of,
+        calendar: &calendar,
+        enrolled_since: terms.start,
+        tier_since: standing.tier_since,
+        tiers: &standing.tiers,
+        currency: pricing.currency,
+        fixed: pricing.fixed,
+        mode: Mode::AtPeriodEnds,
+    };
+    evaluate(requirement, &context, facts).explanation
+}
+
 /// Everything the requirements are evaluated against.
 struct Rules<'a, F: FactSource + ?Sized> {
     track: &'a Track,
@@ -97,7 +125,8 @@ struct Rules<'a, F: FactSource + ?Sized> {
 }
 
 struct Work<'a> {
-    standing: Standing,
+    /// Copied when something happens to it.
+    standing: Cow<'a, Standing>,
     events: Vec<StandingEvent>,
     next: Option<Date>,
     terms: &'a Terms,
@@ -109,13 +138,16 @@ impl Work<'_> {
     fn done(self) -> Assessment {
         Assessment {
             events: self.events,
-            standing: self.standing,
+            standing: match self.standing {
+                Cow::Borrowed(_) => None,
+                Cow::Owned(standing) => Some(standing),
+            },
             next_change: self.next,
         }
     }
 
     fn emit(&mut self, event: StandingEvent) {
-        self.standing.evolve(&event);
+        self.standing.to_mut().evolve(&event);
         self.events.push(event);
     }
 

@@ -1,6 +1,7 @@
 //! The figures, one file each. A new one is a file here and a line in [`FIGURES`].
 
 mod appends;
+mod assess;
 mod correctness;
 mod evaluator;
 mod grpc;
@@ -55,6 +56,7 @@ figures! {
     latency: "from the answer to a won deal to its tier in a query",
     processes: "seven processes on JetStream: idle, and from a won deal to its tier",
     takeover: "one of two evaluators is killed",
+    assess: "one assessment by itself, from kept facts and fact by fact",
     history: "one more fact for a partner with a long history against one with a short one",
     correctness: "rows lost or doubled by writers with delayed commits",
     idle: "memory after an import, and statements per second of an idle process",
