@@ -4,6 +4,7 @@ pub mod aggregate;
 pub mod cases;
 pub mod commands;
 pub mod definition;
+pub mod diff;
 pub mod events;
 pub mod file;
 pub mod lint;

@@ -1,6 +1,12 @@
-//! `tierline program apply|validate|test|schema|show`
+//! `tierline program apply|validate|plan|backtest|test|diff|export|schema|show`
 
+mod backtest;
+mod diff;
+mod export;
+mod plan;
+mod source;
 mod test;
+mod trial;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -43,6 +49,15 @@ enum What {
     Test(test::TestArgs),
     /// Print the JSON Schema of program files, for editors.
     Schema,
+    /// Print what publishing a definition would change, and which partners would move.
+    Plan(plan::PlanArgs),
+    /// Try a definition on the past: who would have stood where at the ends of past periods.
+    Backtest(backtest::BacktestArgs),
+    /// Print what differs between two definitions.
+    Diff(diff::DiffArgs),
+    /// Write a published version as a program file.
+    #[command(disable_version_flag = true)]
+    Export(export::ExportArgs),
     /// Show a program and its versions.
     #[command(disable_version_flag = true)]
     Show(ShowArgs),
@@ -80,6 +95,10 @@ pub async fn run(args: ProgramArgs, globals: &Globals) -> anyhow::Result<ExitCod
         What::Apply(args) => apply(args, globals).await,
         What::Validate { file } => check(&file, globals),
         What::Test(args) => test::run(&args, globals),
+        What::Plan(args) => plan::run(args, globals).await,
+        What::Backtest(args) => backtest::run(args, globals).await,
+        What::Diff(args) => diff::run(&args, globals).await,
+        What::Export(args) => export::run(&args, globals).await,
         What::Schema => {
             output::json(&tierline_domain::schema::program_schema())?;
             Ok(ExitCode::SUCCESS)
