@@ -73,6 +73,8 @@ pub(super) fn counts(compared: &[Compared]) -> Vec<pb::TrialCount> {
                         ..Default::default()
                     });
             count.tier_name.clone_from(&stand.name);
+            let rank = stand.rank.and_then(|rank| u32::try_from(rank).ok());
+            count.tier_rank = rank.unwrap_or(u32::MAX);
             match is_before {
                 true => count.before += 1,
                 false => count.after += 1,

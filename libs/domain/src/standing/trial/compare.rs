@@ -125,6 +125,7 @@ impl Side<'_> {
         let process = self.standing.process.as_ref();
         Some(Stand {
             tier: tier.clone(),
+            rank: self.track(terms).and_then(|track| track.rank(tier)),
             name: known.map_or_else(|| tier.to_string(), |tier| tier.name.clone()),
             at_risk_until: process.map(|process| process.remediation_ends),
             recommended: self

@@ -36,6 +36,8 @@ pub struct Stand {
     pub tier: TierId,
     /// Its name.
     pub name: String,
+    /// Its place on the ladder of its side: 0 is the highest; absent: not on that ladder.
+    pub rank: Option<usize>,
     /// The day on which the tier is lost if nothing changes, while a demotion process runs.
     pub at_risk_until: Option<Date>,
     /// The tier that a person is asked to decide about.

@@ -71,8 +71,11 @@ impl Outcome {
         self.token.clone_from(&progress.resume_token);
     }
 
-    pub fn counts(&self) -> impl Iterator<Item = &TrialCount> {
-        self.counts.values()
+    /// By day, by track, and from the highest tier down.
+    pub fn counts(&self) -> Vec<&TrialCount> {
+        let mut counts: Vec<&TrialCount> = self.counts.values().collect();
+        counts.sort_by_key(|one| (&one.date, &one.track_id, one.tier_rank));
+        counts
     }
 
     /// How many rows there are of each movement.
@@ -337,7 +340,7 @@ fn write_csv(path: &Path, rows: &[TrialComparison]) -> anyhow::Result<()> {
 
 /// The outcome as a program reads it.
 pub fn as_json(outcome: &Outcome) -> anyhow::Result<serde_json::Value> {
-    let counts: Vec<TrialCount> = outcome.counts().cloned().collect();
+    let counts: Vec<TrialCount> = outcome.counts().into_iter().cloned().collect();
     Ok(serde_json::json!({
         "comparisons": json::all("query.v1.TrialComparison", &outcome.rows)?,
         "tiers": json::all("query.v1.TrialCount", &counts)?,
@@ -366,7 +369,7 @@ pub fn print(outcome: &Outcome, show: usize, with_dates: bool) {
     if with_dates {
         headings.insert(0, "on");
     }
-    let counts = outcome.counts().map(|one| {
+    let counts = outcome.counts().into_iter().map(|one| {
         let mut cells = vec![
             one.track_id.clone(),
             one.tier_name.clone(),
