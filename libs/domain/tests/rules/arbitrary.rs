@@ -12,6 +12,7 @@ use tierline_domain::rules::{
     Test, Threshold, Validity, Value, Weight, When, WhenZero, Where, Window,
 };
 use tierline_domain::time::{PeriodUnit, add_days};
+use tierline_domain::{Currency, Money, TierId, TrackId};
 
 use crate::given::{currency, day, fact, number};
 
@@ -22,7 +23,8 @@ pub fn any_day() -> BoxedStrategy<Date> {
         .boxed()
 }
 
-fn any_unit() -> BoxedStrategy<PeriodUnit> {
+/// A unit of time.
+pub fn any_unit() -> BoxedStrategy<PeriodUnit> {
     prop_oneof![
         Just(PeriodUnit::Month),
         Just(PeriodUnit::Quarter),
@@ -48,7 +50,8 @@ fn any_window() -> BoxedStrategy<Window> {
     .boxed()
 }
 
-fn text() -> BoxedStrategy<String> {
+/// A text, often one that looks like something else.
+pub fn text() -> BoxedStrategy<String> {
     prop_oneof![
         Just("Gold".to_owned()),
         Just(" gold".to_owned()),
