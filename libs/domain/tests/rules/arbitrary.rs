@@ -12,7 +12,6 @@ use tierline_domain::rules::{
     Test, Threshold, Validity, Value, Weight, When, WhenZero, Where, Window,
 };
 use tierline_domain::time::{PeriodUnit, add_days};
-use tierline_domain::{Currency, Money, TierId, TrackId};
 
 use crate::given::{currency, day, fact, number};
 
