@@ -4,7 +4,7 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 use tierline_domain::program::lint::{Finding, lint};
-use tierline_domain::program::{ProgramDefinition, Tier};
+use tierline_domain::program::{ProgramDefinition, Tier, program_from_yaml, program_to_yaml};
 use tierline_domain::rules::{Fact, Mode, Outcome, Requirement};
 
 use crate::arbitrary::{any_day, any_fact, any_requirement, rates};
@@ -86,6 +86,14 @@ fn asking(definition: &ProgramDefinition, asks: &[&Requirement]) -> ProgramDefin
 }
 
 proptest! {
+    #[test]
+    fn a_definition_with_catalogue_and_suppressions_is_the_same_after_yaml(
+        definition in any_definition(),
+    ) {
+        let written = program_to_yaml(&definition).unwrap();
+        prop_assert_eq!(program_from_yaml(&written).unwrap(), definition);
+    }
+
     #[test]
     fn the_linter_ends_and_says_the_same_twice(definition in any_definition()) {
         prop_assert_eq!(lint(&definition), lint(&definition));

@@ -15,7 +15,7 @@ const SHOWN: usize = 100;
 /// The definition that a request carries as YAML text or as messages.
 pub(crate) enum Content {
     Yaml(String),
-    Message(pb::ProgramDefinition),
+    Message(Box<pb::ProgramDefinition>),
 }
 
 macro_rules! contents {
@@ -24,7 +24,9 @@ macro_rules! contents {
             fn from(content: pb::$module::Content) -> Self {
                 match content {
                     pb::$module::Content::Yaml(text) => Self::Yaml(text),
-                    pb::$module::Content::Definition(message) => Self::Message(message),
+                    pb::$module::Content::Definition(message) => {
+                        Self::Message(Box::new(message))
+                    }
                 }
             }
         }
@@ -48,7 +50,7 @@ pub(crate) fn read(content: Option<impl Into<Content>>) -> Result<ProgramDefinit
             }
             violations.into_rejection()
         }),
-        Some(Content::Message(message)) => definition(message).map_err(|rejection| {
+        Some(Content::Message(message)) => definition(*message).map_err(|rejection| {
             let mut violations = Violations::default();
             violations.take::<()>("definition", Err(rejection));
             violations.into_rejection()

@@ -205,3 +205,49 @@ pub fn print_sent(findings: &[pb::Finding]) {
         output::line(line);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is found in a program whose demotion is this and that says this of the linter.
+    fn found(demotion: &str, rest: &str) -> Vec<Finding> {
+        let text = format!(
+            "{{slug: p, name: P, currency: EUR, tracks: [{{id: t, name: T, demotion: {demotion}, \
+             tiers: [{{id: gold, name: Gold, qualification: {{criterion: {{id: months, \
+             name: Months, measure: months_in_program, needs: {{gte: 6}}}}}}}}, {{id: member, \
+             name: Member}}]}}]{rest}}}"
+        );
+        lint(&program_from_yaml(&text).unwrap())
+    }
+
+    fn denied(deny: Deny, findings: &[Finding]) -> bool {
+        findings.iter().any(|one| deny.denies(one))
+    }
+
+    #[test]
+    fn warnings_fail_and_advice_fails_where_it_is_denied() {
+        let never = found("{mode: never}", "");
+        assert!(denied(Deny::Warning, &never) && denied(Deny::Advice, &never));
+        let sudden = found("{notice_days: 0, remediation_days: 0}", "");
+        assert!(!denied(Deny::Warning, &sudden) && denied(Deny::Advice, &sudden));
+        assert!(!denied(Deny::Advice, &found("{mode: recommend}", "")));
+    }
+
+    #[test]
+    fn what_is_suppressed_never_fails_and_is_still_there() {
+        let rest = ", lint: [{rule: TIERS_NEVER_LOST, reason: A club for life.}]";
+        let findings = found("{mode: never}", rest);
+        assert!(!denied(Deny::Advice, &findings));
+        assert_eq!(json(&findings[0])["suppressed_reason"], "A club for life.");
+        assert_eq!(json(&findings[0])["severity"], "warning");
+    }
+
+    #[test]
+    fn a_server_without_severities_sends_warnings() {
+        assert_eq!(severity(&pb::Finding::default()), "warning");
+        let mut advice = pb::Finding::default();
+        advice.set_severity(pb::Severity::Advice);
+        assert_eq!(sent_json(&advice)["severity"], "advice");
+    }
+}
