@@ -31,14 +31,15 @@ pub(super) fn check(findings: &mut Findings, path: &str, track: &Track) {
             continue;
         };
         let changed = changes(&given[at], &given[at + 1]);
-        if changed < ENOUGH && given[at] != given[at + 1] {
+        // Two tiers that give the same are found by another rule, unless both give nothing.
+        if changed < ENOUGH && (changed > 0 || given[at].is_empty()) {
             let names = if changed == 1 {
                 "benefit differs"
             } else {
                 "benefits differ"
             };
             let text = format!(
-                "only {changed} {names} between tier {} and {}",
+                "{changed} {names} between tier {} and {}",
                 tier.id, lower.id
             );
             findings.add(&rules::FEW_NEW_BENEFITS, path.clone(), text);
@@ -123,7 +124,7 @@ fn free(findings: &mut Findings, path: &str, track: &Track, at: usize) {
     };
     if never_unmet(asks) {
         let text = format!(
-            "{count} {are} given by tier {}, whose qualification nobody can miss",
+            "{count} {are} given by tier {}, whose qualification is never unmet",
             tier.id
         );
         findings.add(&rules::BENEFITS_WITHOUT_REQUIREMENT, path, text);
@@ -136,10 +137,14 @@ fn free(findings: &mut Findings, path: &str, track: &Track, at: usize) {
         .qualification
         .as_ref()
         .is_some_and(|below| implies(below, asks));
-    let changed = changes(&benefits(tier), &benefits(lower));
-    if no_more && changed > 0 {
+    let (own, below) = (benefits(tier), benefits(lower));
+    let new = own
+        .iter()
+        .filter(|(name, value)| below.get(*name) != Some(value))
+        .count();
+    if no_more && new > 0 {
         let text = format!(
-            "tier {} asks for no more than tier {}, and {changed} of its benefits are others",
+            "tier {} asks for no more than tier {}, and {new} of its benefits are others",
             tier.id, lower.id
         );
         findings.add(&rules::BENEFITS_WITHOUT_REQUIREMENT, path, text);

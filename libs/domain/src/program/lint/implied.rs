@@ -22,7 +22,7 @@ struct Given<'a> {
 pub(super) fn implies(one: &Requirement, other: &Requirement) -> bool {
     let mut given = Vec::new();
     collect(one, true, &mut given);
-    follows(&given, other, false)
+    follows(&given, other) == Follows::Met
 }
 
 fn collect<'a>(holds: &'a Requirement, sure: bool, into: &mut Vec<Given<'a>>) {
@@ -41,35 +41,60 @@ fn collect<'a>(holds: &'a Requirement, sure: bool, into: &mut Vec<Given<'a>>) {
     }
 }
 
-/// True when the goal is met; with `aside` it may also not apply.
-fn follows(given: &[Given<'_>], goal: &Requirement, aside: bool) -> bool {
-    match goal {
+/// What follows of a goal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Follows {
+    /// Nothing that can be shown.
+    Nothing,
+    /// It is met or does not apply.
+    MetOrAside,
+    /// It is met.
+    Met,
+}
+
+fn follows(given: &[Given<'_>], goal: &Requirement) -> Follows {
+    let from_parts = match goal {
         Requirement::All(parts) => {
-            let each = parts.iter().all(|part| follows(given, part, true));
-            let one = aside || parts.iter().any(|part| follows(given, part, false));
-            (each && one) || given_itself(given, goal, aside)
+            let each: Vec<_> = parts.iter().map(|part| follows(given, part)).collect();
+            match each.contains(&Follows::Nothing) {
+                true => Follows::Nothing,
+                false => each.into_iter().max().unwrap_or(Follows::Nothing),
+            }
         }
-        Requirement::Any(parts) => {
-            given_itself(given, goal, aside) || parts.iter().any(|part| follows(given, part, false))
-        }
-        Requirement::BestOf(paths) => {
-            given_itself(given, goal, aside)
-                || paths.iter().any(|path| follows(given, &path.holds, false))
-        }
+        Requirement::Any(parts) => enough(given, parts.iter(), 1),
+        Requirement::BestOf(paths) => enough(given, paths.iter().map(|path| &path.holds), 1),
         Requirement::AtLeast { count, of } => {
-            let met = of.iter().filter(|part| follows(given, part, false)).count();
-            given_itself(given, goal, aside)
-                || (*count > 0 && met >= usize::try_from(*count).unwrap_or(usize::MAX))
+            let count = usize::try_from(*count).unwrap_or(usize::MAX);
+            enough(given, of.iter(), count.max(1))
         }
-        Requirement::Information(_) => aside,
-        other => given_itself(given, other, aside),
+        Requirement::Information(_) => Follows::MetOrAside,
+        _ => Follows::Nothing,
+    };
+    match from_parts {
+        Follows::Met => Follows::Met,
+        other => other.max(given_itself(given, goal)),
     }
 }
 
-fn given_itself(given: &[Given<'_>], goal: &Requirement, aside: bool) -> bool {
-    given
-        .iter()
-        .any(|known| (known.sure || aside) && covers(known.holds, goal))
+fn enough<'a>(
+    given: &[Given<'_>],
+    parts: impl Iterator<Item = &'a Requirement>,
+    count: usize,
+) -> Follows {
+    let met = parts.filter(|part| follows(given, part) == Follows::Met);
+    match met.take(count).count() == count {
+        true => Follows::Met,
+        false => Follows::Nothing,
+    }
+}
+
+fn given_itself(given: &[Given<'_>], goal: &Requirement) -> Follows {
+    let of = |known: &Given<'_>| match known.sure {
+        true => Follows::Met,
+        false => Follows::MetOrAside,
+    };
+    let covering = given.iter().filter(|known| covers(known.holds, goal));
+    covering.map(of).max().unwrap_or(Follows::Nothing)
 }
 
 /// True when the second is met whenever the first is, and does not apply only when the first does
@@ -219,8 +244,8 @@ mod tests {
     fn cases_have_to_be_for_the_same_partners() {
         let cases = |filter: &str, least: u32| {
             deals(&format!(
-                "{{gte: 10}}, cases: [{{where: {{field: {{name: market, is: {{equals: {filter}}}}}}}, \
-                 needs: {{gte: {least}}}}}]"
+                "{{gte: 10}}, cases: [{{where: {{field: {{name: market, \
+                 is: {{equals: {filter}}}}}}}, needs: {{gte: {least}}}}}]"
             ))
         };
         assert!(does(&cases("growth", 5), &cases("growth", 3)));

@@ -138,14 +138,12 @@ fn window(findings: &mut Findings, field: &str, one: &Asked<'_>, review: PeriodU
     if !one.mandatory || !one.through.is_empty() {
         return;
     }
-    let mut shown = None;
+    let mut windows = Vec::new();
     one.criterion.measure.each_part(&mut |part| {
-        each_window(part, &mut |window| {
-            if shown.is_none() {
-                shown = shorter(window, review);
-            }
-        });
+        each_window(part, &mut |window| windows.push(shorter(window, review)));
     });
+    let all = windows.iter().all(Option::is_some);
+    let shown = windows.into_iter().next().flatten().filter(|_| all);
     if let Some(text) = shown {
         let text = format!(
             "\"{}\" looks at {text}, and keeping the tier is looked at only every {}",

@@ -120,8 +120,12 @@ fn none_met<'a>(parts: impl Iterator<Item = &'a Requirement>) -> Option<Impossib
 }
 
 fn all_never_met(parts: &[Requirement]) -> Option<Impossible> {
-    let certain = parts.iter().filter(|part| !may_be_left_aside(part));
-    if let Some(why) = certain.into_iter().find_map(never_met) {
+    let mut reasons: Vec<_> = parts.iter().map(never_met).collect();
+    let mut certain = parts
+        .iter()
+        .zip(&mut reasons)
+        .filter(|(part, _)| !may_be_left_aside(part));
+    if let Some(why) = certain.find_map(|(_, reason)| reason.take()) {
         return Some(why);
     }
     let mut asked = Vec::new();
@@ -133,7 +137,8 @@ fn all_never_met(parts: &[Requirement]) -> Option<Impossible> {
             return Some(why);
         }
     }
-    none_met(parts.iter())
+    let all = reasons.iter().all(Option::is_some);
+    reasons.into_iter().next().flatten().filter(|_| all)
 }
 
 /// What has to be met, since it is asked for without an alternative and always applies.
@@ -304,10 +309,12 @@ pub(super) fn never_unmet(requirement: &Requirement) -> bool {
     }
 }
 
-fn one_never_unmet<'a>(parts: impl Iterator<Item = &'a Requirement> + Clone) -> bool {
-    let mut sure = parts.clone().filter(|part| !may_be_left_aside(part));
-    let some = parts.clone().next().is_some();
-    sure.any(never_unmet) || (some && parts.clone().all(never_unmet))
+fn one_never_unmet<'a>(parts: impl Iterator<Item = &'a Requirement>) -> bool {
+    let parts: Vec<_> = parts
+        .map(|part| (never_unmet(part), may_be_left_aside(part)))
+        .collect();
+    let sure = parts.iter().any(|(never, aside)| *never && !aside);
+    sure || (!parts.is_empty() && parts.iter().all(|(never, _)| *never))
 }
 
 #[cfg(test)]

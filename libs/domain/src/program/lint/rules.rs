@@ -45,7 +45,7 @@ macro_rules! rules {
 rules! {
     THRESHOLD_FALLS, Warning,
         "A partner can lose what it had by doing better, and nobody understands the ladder.",
-        "Raise the number of the higher tier, or give the criterion another id if it is another one.";
+        "Raise the number of the higher tier, or give the criterion another id if it is another.";
     THRESHOLDS_DO_NOT_RISE, Warning,
         "Two tiers that ask for the same are one tier with two names.",
         "Ask for more in the higher tier, or remove one of the two.";
@@ -53,7 +53,7 @@ rules! {
         "The tier and its benefits are promised to partners, and no partner can ever qualify.",
         "Correct the requirement that excludes everybody.";
     TIER_ALWAYS_SKIPPED, Warning,
-        "Whoever qualifies is moved past the tier at once, so nobody is ever promoted to it.",
+        "Whoever qualifies is promoted past the tier, so nobody is ever promoted to it.",
         "Ask for more in the higher tier, or let promotions go one tier at a time (step: one).";
     SAME_BENEFITS, Warning,
         "A partner has no reason to work for the higher of two tiers that give the same.",
@@ -65,11 +65,11 @@ rules! {
         "What costs nothing to get is no reward, and its cost grows with every partner.",
         "Ask for something that a partner can miss, or give the benefits in the entry tier.";
     FEW_NEW_BENEFITS, Advice,
-        "A tier is worth the effort when at least three things change with it; with fewer, partners \
-         stay where they are.",
+        "A tier is worth the effort when at least three things change with it; with fewer, \
+         partners stay where they are.",
         "Add benefits to the higher tier, or make more of those that both have.";
     TIERS_NEVER_LOST, Warning,
-        "Tiers that are never lost fill up with partners who no longer do what they were given for.",
+        "Tiers that are never lost fill up with partners who no longer do what earned them.",
         "Set demotion to recommend or automatic, with notice and remediation.";
     RETENTION_NEVER_FAILS, Warning,
         "The demotion policy looks strict and never has anything to do for this tier.",
@@ -78,14 +78,14 @@ rules! {
         "Every partner that reaches the tier is on the way out of it from the first day.",
         "Correct the retention that excludes everybody.";
     RETENTION_STRICTER, Warning,
-        "A partner that reaches the tier with less than it takes to keep it is at risk the same day.",
+        "Whoever reaches the tier with less than it takes to keep it is at risk the same day.",
         "Ask no more for keeping the tier than for reaching it.";
     LOST_WITHOUT_NOTICE, Advice,
-        "Partners plan by their tier. One who learns of the loss with the loss itself has no chance \
-         to recover.",
+        "Partners plan by their tier. One who learns of the loss with the loss itself has no \
+         chance to recover.",
         "Give days of notice or of remediation; 30 and 90 are usual.";
     WINDOW_SHORTER_THAN_REVIEW, Advice,
-        "What a partner does between two reviews, but before the window begins, is never looked at.",
+        "What a partner does after a review, and before the next window begins, never counts.",
         "Make the window at least as long as the period between reviews, or review more often.";
     CRITERION_NAME_DIFFERS, Advice,
         "Progress displays put criteria of one id side by side; two names for it confuse.",
@@ -100,16 +100,18 @@ rules! {
         "No certification of that name will ever count.",
         "Correct the name, or add it to catalogue.certifications.";
     UNKNOWN_ATTRIBUTE, Warning,
-        "What no partner has is unknown for all of them, and unknown never passes.",
+        "What is asked of a name that nobody has comes out the same for every partner, mostly as \
+         unknown, which never passes.",
         "Correct the name, or add it to catalogue.partner_attributes.";
     UNKNOWN_FIELD, Warning,
-        "What no fact has is unknown for all of them, and unknown never passes.",
+        "What is asked of a name that no fact has comes out the same for every fact, mostly as \
+         unknown, which never passes.",
         "Correct the name, or add it to catalogue.fact_fields of that kind.";
     UNKNOWN_STATE, Warning,
         "A condition on a state that does not exist never holds.",
         "Use a state that facts of this kind have.";
     UNKNOWN_DATE, Warning,
-        "A fact without the date has no place in time and never counts.",
+        "Without its day a fact never counts, and without its last day it never ends.",
         "Use a date that facts of this kind have.";
     UNKNOWN_TIER, Warning,
         "A tier that is not in the track is held by nobody in it.",

@@ -359,6 +359,10 @@ fn fewer_than_three_changed_benefits_are_advice() {
     assert!(found(&few).contains(&("FEW_NEW_BENEFITS", at.clone())));
     let enough = with(&[("Fee", "12 %"), ("Fund", "20"), ("Manager", "yes")]);
     assert!(!found(&enough).contains(&("FEW_NEW_BENEFITS", at)));
+    let mut none = enough;
+    none.tracks[0].tiers[1].benefits.clear();
+    let at = "tracks[0].tiers[1].benefits".to_owned();
+    assert!(found(&none).contains(&("FEW_NEW_BENEFITS", at)));
 }
 
 #[test]
@@ -454,6 +458,23 @@ fn a_window_that_ends_before_the_review_before_is_advice() {
     ] {
         assert_eq!(has(&with(window), rule), short, "{window}");
     }
+    let count = |months: u16| {
+        format!(
+            "{{count: {{facts: {{kind: deal, date: closed, \
+             window: {{rolling_months: {months}}}}}}}}}"
+        )
+    };
+    let total = |second: u16| {
+        let total = format!("{{total: [{}, {}]}}", count(3), count(second));
+        let asks = measured("all", "All", &total, "{gte: 5}");
+        program(
+            "    demotion: {review: half_year}\n",
+            &[tier("gold", &asks)],
+            "",
+        )
+    };
+    assert!(has(&total(5), rule));
+    assert!(!has(&total(12), rule));
 }
 
 #[test]
