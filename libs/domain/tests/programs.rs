@@ -6,7 +6,10 @@
 
 use std::path::PathBuf;
 
-use tierline_domain::program::{program_file_from_yaml, run_case, validate};
+use tierline_domain::program::lint::{Severity, lint, rules};
+use tierline_domain::program::{
+    program_file_from_yaml, program_from_yaml, program_to_yaml, run_case, validate,
+};
 
 fn files() -> Vec<PathBuf> {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../programs");
@@ -58,8 +61,7 @@ fn every_case_of_every_shipped_program_passes() {
 
 #[test]
 fn the_programs_of_the_guide_are_sound_and_their_cases_pass() {
-    let guide = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/program-files.md");
-    let text = std::fs::read_to_string(guide).unwrap();
+    let text = guide();
     let blocks = text.split("```yaml\n").skip(1);
     let programs = blocks.filter_map(|block| block.split_once("```").map(|(yaml, _)| yaml));
     let mut seen = 0;
@@ -70,7 +72,7 @@ fn the_programs_of_the_guide_are_sound_and_their_cases_pass() {
         assert!(cases > 0, "{name} has no case");
         seen += 1;
     }
-    assert_eq!(seen, 3);
+    assert_eq!(seen, 4);
 }
 
 #[test]
@@ -96,4 +98,54 @@ fn a_case_that_fails_says_what_was_found_and_why() {
         "{}",
         failing[0]
     );
+}
+
+#[test]
+fn every_shipped_program_has_no_unsuppressed_warnings() {
+    let mut warnings = Vec::new();
+    for file in files() {
+        let name = file.file_name().unwrap().to_string_lossy().into_owned();
+        let text = std::fs::read_to_string(&file).unwrap();
+        let definition = program_from_yaml(&text).unwrap();
+        let findings = lint(&definition).into_iter();
+        let open = findings.filter(|one| one.suppressed.is_none());
+        warnings.extend(
+            open.filter(|one| one.severity == Severity::Warning)
+                .map(|one| format!("{name}: {} {}: {}", one.rule, one.field, one.message)),
+        );
+    }
+    assert!(warnings.is_empty(), "{}", warnings.join("\n"));
+}
+
+/// The text of the guide.
+fn guide() -> String {
+    let guide = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/program-files.md");
+    std::fs::read_to_string(guide).unwrap()
+}
+
+#[test]
+fn the_guide_has_every_rule_of_the_linter_with_its_severity() {
+    let guide = guide();
+    for rule in rules::RULES {
+        let line = format!("| `{}` | {} | ", rule.code, rule.severity);
+        assert!(guide.contains(&line), "{line}");
+    }
+}
+
+#[test]
+fn the_programs_of_the_guide_have_no_open_findings_of_the_linter() {
+    let guide = guide();
+    let blocks = guide.split("```yaml\n").skip(1);
+    let programs = blocks.filter_map(|block| block.split_once("```").map(|(yaml, _)| yaml));
+    for program in programs.filter(|yaml| yaml.starts_with("slug:")) {
+        let definition = program_from_yaml(program).unwrap();
+        let findings = lint(&definition);
+        let open: Vec<_> = findings
+            .iter()
+            .filter(|one| one.suppressed.is_none())
+            .collect();
+        assert!(open.is_empty(), "{open:#?}");
+        let written = program_to_yaml(&definition).unwrap();
+        assert_eq!(program_from_yaml(&written).unwrap(), definition);
+    }
 }

@@ -58,3 +58,30 @@ fn a_slip_is_found_at_its_place() {
         assert!(!validator.is_valid(&with(wrong)), "{wrong}");
     }
 }
+
+#[test]
+fn a_catalogue_and_suppressions_conform_to_the_schema() {
+    let with = |rest: &str| {
+        instance(&format!(
+            "{{slug: a, name: A, currency: EUR, tracks: [{{id: t, name: T, tiers: [{{id: e, \
+             name: E}}]}}], {rest}}}"
+        ))
+    };
+    let validator = validator();
+    for right in [
+        "catalogue: {}",
+        "catalogue: {certifications: [CKA], fact_fields: {deal: [seats]}}",
+        "lint: [{rule: SAME_BENEFITS, reason: So.}]",
+        "lint: [{rule: SAME_BENEFITS, at: 'tracks[0]', reason: So.}]",
+    ] {
+        assert!(validator.is_valid(&with(right)), "{right}");
+    }
+    for wrong in [
+        "catalogue: {certification: [CKA]}",
+        "catalogue: {fact_fields: [seats]}",
+        "lint: [{rule: SAME_BENEFITS}]",
+        "lint: [{rule: SAME_BENEFITS, reason: So., where: here}]",
+    ] {
+        assert!(!validator.is_valid(&with(wrong)), "{wrong}");
+    }
+}

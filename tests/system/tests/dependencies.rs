@@ -27,9 +27,9 @@ const BINARY: &str = "services/tierline";
 /// Services whose tests need the work of another one: who reads is tested on what is written.
 const MEET_IN_TESTS: [(&str, &str); 1] = [("services/query", "services/projector")];
 
-/// What the business may name: values, serialisation, and the traits of event sourcing. No
-/// runtime, no network, no database, no clock of the machine, no logging.
-const DOMAIN_MAY_NAME: [&str; 12] = [
+/// What the business may name: values, serialisation, how near two names are, and the traits of
+/// event sourcing. No runtime, no network, no database, no clock of the machine, no logging.
+const DOMAIN_MAY_NAME: [&str; 13] = [
     "cqrs-es",
     "foldhash",
     "hex",
@@ -40,6 +40,7 @@ const DOMAIN_MAY_NAME: [&str; 12] = [
     "serde-saphyr",
     "serde_json",
     "sha2",
+    "strsim",
     "thiserror",
     "uuid",
 ];

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::{TierId, TrackId};
 use crate::money::Currency;
+use crate::program::remarks::{Catalogue, Suppression};
 use crate::rules::{FixedRates, Pricing, Requirement};
 use crate::time::PeriodUnit;
 
@@ -30,6 +31,12 @@ pub struct ProgramDefinition {
     pub fixed_rates: Vec<FixedRates>,
     /// The tracks; at least one.
     pub tracks: Vec<Track>,
+    /// The names that are meant, for the linter.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub catalogue: Option<Catalogue>,
+    /// Remarks of the linter that are known and wanted so.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lint: Vec<Suppression>,
 }
 
 pub(super) fn january() -> i8 {

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::ids::{TierId, TrackId};
 use crate::money::Currency;
 use crate::program::definition::{ProgramDefinition, Track, is_january, january};
+use crate::program::remarks::{Catalogue, Suppression};
 use crate::rejection::Rejection;
 use crate::rules::{FactKind, FixedRates, Outcome, Value};
 use crate::schema::ExactNumber;
@@ -31,6 +32,10 @@ pub struct ProgramFile {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     fixed_rates: Vec<FixedRates>,
     tracks: Vec<Track>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    catalogue: Option<Catalogue>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    lint: Vec<Suppression>,
     /// The cases.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tests: Vec<Case>,
@@ -47,6 +52,8 @@ impl ProgramFile {
             program_year_start: self.program_year_start,
             fixed_rates: self.fixed_rates,
             tracks: self.tracks,
+            catalogue: self.catalogue,
+            lint: self.lint,
         };
         (definition, self.tests)
     }

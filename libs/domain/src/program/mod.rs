@@ -10,6 +10,7 @@ pub mod file;
 pub mod lint;
 pub mod org;
 pub mod rates;
+pub mod remarks;
 pub mod validate;
 pub mod yaml;
 
@@ -22,5 +23,6 @@ pub use definition::{
 };
 pub use events::ProgramEvent;
 pub use file::{Case, program_file_from_yaml};
+pub use remarks::{Catalogue, Suppression};
 pub use validate::validate;
 pub use yaml::{program_from_yaml, program_to_yaml};

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use crate::ids::check_label;
 use crate::limits;
 use crate::program::definition::{DemotionPolicy, ProgramDefinition, PromotionPolicy, Tier, Track};
+use crate::program::remarks::{check_catalogue, check_suppressions};
 use crate::rejection::{Rejection, Violations};
 use crate::time::check_date;
 
@@ -42,6 +43,10 @@ pub fn validate(definition: &ProgramDefinition) -> Result<(), Rejection> {
         }
         check_track(&mut v, &path, track);
     }
+    if let Some(catalogue) = &definition.catalogue {
+        check_catalogue(&mut v, catalogue);
+    }
+    check_suppressions(&mut v, &definition.lint);
     v.check()
 }
 

@@ -22,7 +22,8 @@ pub fn any_day() -> BoxedStrategy<Date> {
         .boxed()
 }
 
-fn any_unit() -> BoxedStrategy<PeriodUnit> {
+/// A unit of time.
+pub fn any_unit() -> BoxedStrategy<PeriodUnit> {
     prop_oneof![
         Just(PeriodUnit::Month),
         Just(PeriodUnit::Quarter),
@@ -48,7 +49,8 @@ fn any_window() -> BoxedStrategy<Window> {
     .boxed()
 }
 
-fn text() -> BoxedStrategy<String> {
+/// A text, often one that looks like something else.
+pub fn text() -> BoxedStrategy<String> {
     prop_oneof![
         Just("Gold".to_owned()),
         Just(" gold".to_owned()),

@@ -5,10 +5,12 @@
 )]
 
 mod arbitrary;
+mod arbitrary_definition;
 mod criteria;
 mod explanations;
 mod given;
 mod incremental;
+mod lint;
 mod measures;
 mod periods;
 mod standard;

@@ -13,7 +13,7 @@ pub enum DefinitionContent {
     /// As YAML text.
     Yaml(String),
     /// As messages.
-    Message(pb::ProgramDefinition),
+    Message(Box<pb::ProgramDefinition>),
 }
 
 impl DefinitionContent {
@@ -30,7 +30,7 @@ impl DefinitionContent {
                 }
                 violations.into_rejection()
             }),
-            Self::Message(message) => definition(message).map_err(|rejection| {
+            Self::Message(message) => definition(*message).map_err(|rejection| {
                 let mut violations = Violations::default();
                 violations.take::<()>("definition", Err(rejection));
                 violations.into_rejection()

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use tierline_domain::program::{
-    Benefit, Color, DemotionMode, DemotionPolicy, ProgramDefinition, PromotionMode,
-    PromotionPolicy, Step, Tier, Track,
+    Benefit, Catalogue, Color, DemotionMode, DemotionPolicy, ProgramDefinition, PromotionMode,
+    PromotionPolicy, Step, Suppression, Tier, Track,
 };
 use tierline_domain::rules::FixedRates;
 use tierline_domain::{Rejection, TierId, TrackId};
@@ -44,7 +44,26 @@ fn read_definition(
         program_year_start: year_start?.unwrap_or(JANUARY),
         fixed_rates: fixed_rates?,
         tracks: tracks?,
+        catalogue: message.catalogue.map(catalogue),
+        lint: message.lint.into_iter().map(suppression).collect(),
     })
+}
+
+fn catalogue(message: pb::Catalogue) -> Catalogue {
+    let fields = message.fact_fields.into_iter();
+    Catalogue {
+        certifications: message.certifications,
+        partner_attributes: message.partner_attributes,
+        fact_fields: fields.map(|(kind, list)| (kind, list.names)).collect(),
+    }
+}
+
+fn suppression(message: pb::Suppression) -> Suppression {
+    Suppression {
+        rule: message.rule,
+        at: message.at,
+        reason: message.reason,
+    }
 }
 
 fn month(reader: &mut Reader, number: i32) -> Option<i8> {

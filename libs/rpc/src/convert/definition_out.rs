@@ -1,8 +1,8 @@
 //! A program definition as its message.
 
 use tierline_domain::program::{
-    Color, DemotionMode, DemotionPolicy, ProgramDefinition, PromotionMode, PromotionPolicy, Step,
-    Tier, Track,
+    Catalogue, Color, DemotionMode, DemotionPolicy, ProgramDefinition, PromotionMode,
+    PromotionPolicy, Step, Suppression, Tier, Track,
 };
 use tierline_domain::rules::FixedRates;
 use tierline_domain::time::PeriodUnit;
@@ -22,6 +22,30 @@ pub fn definition_message(definition: &ProgramDefinition) -> pb::ProgramDefiniti
         tracks: definition.tracks.iter().map(track).collect(),
         program_year_start: Some(definition.program_year_start.into()),
         fixed_rates: definition.fixed_rates.iter().map(fixed_rates).collect(),
+        catalogue: definition.catalogue.as_ref().map(catalogue),
+        lint: definition.lint.iter().map(suppression).collect(),
+    }
+}
+
+fn catalogue(catalogue: &Catalogue) -> pb::Catalogue {
+    let fields = catalogue.fact_fields.iter();
+    let names = |list: &Vec<String>| pb::FieldNames {
+        names: list.clone(),
+    };
+    pb::Catalogue {
+        certifications: catalogue.certifications.clone(),
+        partner_attributes: catalogue.partner_attributes.clone(),
+        fact_fields: fields
+            .map(|(kind, list)| (kind.clone(), names(list)))
+            .collect(),
+    }
+}
+
+fn suppression(suppression: &Suppression) -> pb::Suppression {
+    pb::Suppression {
+        rule: suppression.rule.clone(),
+        at: suppression.at.clone(),
+        reason: suppression.reason.clone(),
     }
 }
 

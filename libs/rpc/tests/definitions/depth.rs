@@ -43,6 +43,8 @@ fn sent(requirement: Requirement) -> (ProgramDefinition, ProgramDefinition) {
             demotion: DemotionPolicy::default(),
             tiers: vec![tier],
         }],
+        catalogue: None,
+        lint: Vec::new(),
     };
     let request = pb::ApplyProgramRequest {
         content: Some(pb::apply_program_request::Content::Definition(

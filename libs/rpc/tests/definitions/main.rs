@@ -13,8 +13,8 @@ use proptest::option;
 use proptest::prelude::*;
 use prost::Message as _;
 use tierline_domain::program::{
-    Benefit, Color, DemotionMode, DemotionPolicy, ProgramDefinition, PromotionMode,
-    PromotionPolicy, Step, Tier, Track,
+    Benefit, Catalogue, Color, DemotionMode, DemotionPolicy, ProgramDefinition, PromotionMode,
+    PromotionPolicy, Step, Suppression, Tier, Track,
 };
 use tierline_domain::rules::FixedRates;
 use tierline_domain::{Currency, TierId, TrackId};
@@ -110,19 +110,43 @@ fn program() -> impl Strategy<Value = ProgramDefinition> {
     let amounts = btree_map(currency.clone(), number(), 0..3);
     let rates = (day(), amounts).prop_map(|(from, equal)| FixedRates { from, equal });
     let head = (text(), text(), text(), currency);
-    (head, 1i8..=12, vec(rates, 0..3), vec(track, 0..3)).prop_map(
-        |((slug, name, description, currency), program_year_start, fixed_rates, tracks)| {
-            ProgramDefinition {
-                slug,
-                name,
-                description,
-                currency,
-                program_year_start,
-                fixed_rates,
-                tracks,
-            }
+    let rates = (1i8..=12, vec(rates, 0..3));
+    let remarks = (option::of(catalogue()), vec(suppression(), 0..3));
+    (head, rates, vec(track, 0..3), remarks).prop_map(|(head, rates, tracks, remarks)| {
+        let (slug, name, description, currency) = head;
+        let (program_year_start, fixed_rates) = rates;
+        let (catalogue, lint) = remarks;
+        ProgramDefinition {
+            slug,
+            name,
+            description,
+            currency,
+            program_year_start,
+            fixed_rates,
+            tracks,
+            catalogue,
+            lint,
+        }
+    })
+}
+
+fn catalogue() -> impl Strategy<Value = Catalogue> {
+    let names = || vec(text(), 0..3);
+    (names(), names(), btree_map(text(), names(), 0..3)).prop_map(
+        |(certifications, partner_attributes, fact_fields)| Catalogue {
+            certifications,
+            partner_attributes,
+            fact_fields,
         },
     )
+}
+
+fn suppression() -> impl Strategy<Value = Suppression> {
+    (text(), option::of(text()), text()).prop_map(|(rule, at, reason)| Suppression {
+        rule,
+        at,
+        reason,
+    })
 }
 
 proptest! {

@@ -15,7 +15,7 @@ macro_rules! contents {
             fn into_content(self) -> DefinitionContent {
                 match self {
                     Self::Yaml(text) => DefinitionContent::Yaml(text),
-                    Self::Definition(message) => DefinitionContent::Message(message),
+                    Self::Definition(message) => DefinitionContent::Message(Box::new(message)),
                 }
             }
         }

@@ -3,7 +3,7 @@
 mod convert;
 
 use jiff::civil::Date;
-use tierline_domain::program::lint::lint;
+use tierline_domain::program::lint::{Finding, Severity, lint};
 use tierline_domain::program::{
     ApplyProgram, Program, ProgramCommand, ProgramDefinition, ProgramEvent, PublishDraft, validate,
 };
@@ -118,14 +118,23 @@ fn applied(outcome: &Outcome<Program>, today: Date) -> pb::ApplyProgramResponse 
 }
 
 fn findings(definition: &ProgramDefinition) -> Vec<pb::Finding> {
-    lint(definition)
-        .into_iter()
-        .map(|finding| pb::Finding {
-            code: finding.code.to_owned(),
-            field: finding.field,
-            message: finding.message,
-        })
-        .collect()
+    lint(definition).into_iter().map(finding).collect()
+}
+
+fn finding(finding: Finding) -> pb::Finding {
+    let severity = match finding.severity {
+        Severity::Advice => pb::Severity::Advice,
+        Severity::Warning => pb::Severity::Warning,
+    };
+    pb::Finding {
+        code: finding.rule.to_owned(),
+        field: finding.field,
+        message: finding.message,
+        severity: severity.into(),
+        why: finding.why.to_owned(),
+        remedy: finding.remedy.to_owned(),
+        suppressed_reason: finding.suppressed,
+    }
 }
 
 /// Fields are called the same in the requests about a draft.

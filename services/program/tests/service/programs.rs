@@ -314,6 +314,9 @@ async fn what_is_probably_not_meant_is_remarked() {
         .into_inner();
     assert_eq!(answer.findings[0].code, "TIERS_NEVER_LOST");
     assert_eq!(answer.findings[0].field, "tracks[0].demotion.mode");
+    assert_eq!(answer.findings[0].severity(), pb::Severity::Warning);
+    assert!(!answer.findings[0].why.is_empty() && !answer.findings[0].remedy.is_empty());
+    assert_eq!(answer.findings[0].suppressed_reason, None);
 }
 
 #[tokio::test]

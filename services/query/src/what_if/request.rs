@@ -164,7 +164,7 @@ pub(super) fn definition_of(
     let content = match message.and_then(|message| message.content) {
         None => return Err(Rejection::invalid(field, "is required: yaml or definition")),
         Some(Content::Yaml(text)) => DefinitionContent::Yaml(text),
-        Some(Content::Definition(message)) => DefinitionContent::Message(message),
+        Some(Content::Definition(message)) => DefinitionContent::Message(Box::new(message)),
     };
     let read = content.read().and_then(|definition| {
         validate(&definition)?;

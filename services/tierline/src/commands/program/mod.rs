@@ -1,8 +1,9 @@
-//! `tierline program apply|validate|plan|backtest|test|diff|export|schema|show`
+//! `tierline program apply|validate|lint|plan|backtest|test|diff|export|schema|show`
 
 mod backtest;
 mod diff;
 mod export;
+mod lint;
 mod plan;
 mod source;
 mod test;
@@ -14,7 +15,6 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::Subcommand;
 use jiff::civil::Date;
-use tierline_domain::program::lint::lint;
 use tierline_domain::program::yaml::MAX_YAML_BYTES;
 use tierline_domain::program::{program_from_yaml, validate};
 use tierline_domain::{Rejection, Violation};
@@ -45,6 +45,8 @@ enum What {
         /// The definition in YAML.
         file: PathBuf,
     },
+    /// Find what is allowed in program files and probably not meant, without any server.
+    Lint(lint::LintArgs),
     /// Run the cases that program files carry, without any server.
     Test(test::TestArgs),
     /// Print the JSON Schema of program files, for editors.
@@ -94,6 +96,7 @@ pub async fn run(args: ProgramArgs, globals: &Globals) -> anyhow::Result<ExitCod
     match args.what {
         What::Apply(args) => apply(args, globals).await,
         What::Validate { file } => check(&file, globals),
+        What::Lint(args) => lint::run(&args, globals),
         What::Test(args) => test::run(&args, globals),
         What::Plan(args) => plan::run(args, globals).await,
         What::Backtest(args) => backtest::run(args, globals).await,
@@ -149,7 +152,7 @@ async fn apply(args: ApplyArgs, globals: &Globals) -> anyhow::Result<ExitCode> {
             "effective_date": effective,
             "published": answer.published && !args.dry_run,
             "dry_run": args.dry_run,
-            "findings": findings(&answer.findings),
+            "findings": answer.findings.iter().map(lint::sent_json).collect::<Vec<_>>(),
             "consistency_token": answer.consistency_token,
         }))?;
         return Ok(ExitCode::SUCCESS);
@@ -160,29 +163,15 @@ async fn apply(args: ApplyArgs, globals: &Globals) -> anyhow::Result<ExitCode> {
         (true, true) => format!("Would publish {id} version {version}. Nothing was stored."),
         (false, _) => format!("Unchanged: version {version} of {id} says just this already."),
     });
-    for finding in &answer.findings {
-        output::line(format!(
-            "  remark {}: {} [{}]",
-            finding.field, finding.message, finding.code
-        ));
-    }
+    lint::print_sent(&answer.findings);
     Ok(ExitCode::SUCCESS)
-}
-
-fn findings(findings: &[tierline_proto::program::v1::Finding]) -> Vec<serde_json::Value> {
-    findings
-        .iter()
-        .map(
-            |one| serde_json::json!({"code": one.code, "field": one.field, "message": one.message}),
-        )
-        .collect()
 }
 
 fn check(file: &Path, globals: &Globals) -> anyhow::Result<ExitCode> {
     let read = program_from_yaml(&read(file)?);
     let checked = read.and_then(|definition| validate(&definition).map(|()| definition));
     let (name, violations, remarks) = match &checked {
-        Ok(definition) => (definition.slug.clone(), Vec::new(), lint(definition)),
+        Ok(definition) => (definition.slug.clone(), Vec::new(), lint::lint(definition)),
         Err(wrong) => (String::new(), violations(wrong), Vec::new()),
     };
     if globals.output.json() {
@@ -190,12 +179,7 @@ fn check(file: &Path, globals: &Globals) -> anyhow::Result<ExitCode> {
             .iter()
             .map(|one| serde_json::json!({"field": one.field, "description": one.description}))
             .collect();
-        let findings: Vec<_> = remarks
-            .iter()
-            .map(|one| {
-                serde_json::json!({"code": one.code, "field": one.field, "message": one.message})
-            })
-            .collect();
+        let findings: Vec<_> = remarks.iter().map(lint::json).collect();
         output::json(&serde_json::json!({
             "valid": checked.is_ok(),
             "program_id": name,
@@ -207,12 +191,7 @@ fn check(file: &Path, globals: &Globals) -> anyhow::Result<ExitCode> {
             "{} is a valid definition of program {name}.",
             file.display()
         ));
-        for one in remarks {
-            output::line(format!(
-                "  remark {}: {} [{}]",
-                one.field, one.message, one.code
-            ));
-        }
+        lint::print_shortly(&remarks);
     } else {
         output::problem(&format!("{} is no valid definition", file.display()));
         for one in &violations {

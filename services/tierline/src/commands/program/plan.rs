@@ -6,13 +6,12 @@ use std::process::ExitCode;
 use jiff::civil::Date;
 use prost::Message as _;
 use tierline_domain::program::diff::diff;
-use tierline_domain::program::lint::lint;
 use tierline_domain::program::validate;
 use tierline_proto::query::v1::trial_definition::Content;
 use tierline_proto::query::v1::what_if_service_client::WhatIfServiceClient;
 use tierline_proto::query::v1::{PreviewProgramRequest, TrialDefinition};
 
-use super::{source, trial, violations};
+use super::{lint, source, trial, violations};
 use crate::cli::Globals;
 use crate::output;
 
@@ -68,19 +67,14 @@ pub async fn run(args: PlanArgs, globals: &Globals) -> anyhow::Result<ExitCode> 
         Ok(client.preview_program(request).await?.into_inner())
     })
     .await?;
-    let findings = lint(&definition);
+    let findings = lint::lint(&definition);
     let in_force = live.and_then(|live| live.summary);
     if globals.output.json() {
         let mut whole = trial::as_json(&outcome)?;
         whole["program_id"] = definition.slug.as_str().into();
         whole["version_in_force"] = in_force.map(|live| live.version).into();
         whole["changes"] = serde_json::to_value(&changes)?;
-        whole["findings"] = findings
-            .iter()
-            .map(|one| {
-                serde_json::json!({"code": one.code, "field": one.field, "message": one.message})
-            })
-            .collect();
+        whole["findings"] = findings.iter().map(lint::json).collect();
         output::json(&whole)?;
         return Ok(ExitCode::SUCCESS);
     }
@@ -99,12 +93,7 @@ pub async fn run(args: PlanArgs, globals: &Globals) -> anyhow::Result<ExitCode> 
             definition.slug
         )),
     }
-    for one in &findings {
-        output::line(format!(
-            "  remark {}: {} [{}]",
-            one.field, one.message, one.code
-        ));
-    }
+    lint::print_shortly(&findings);
     output::line("");
     trial::print(&outcome, args.trial.show, false);
     Ok(ExitCode::SUCCESS)
