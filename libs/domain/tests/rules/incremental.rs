@@ -6,13 +6,13 @@ use proptest::prelude::*;
 use tierline_domain::TierId;
 use tierline_domain::money::Currency;
 use tierline_domain::rules::{
-    Fact, FactSource, IndexedFacts, Mode, NaiveFacts, NoRates, Outcome, Requirement, Series, Tally,
-    contribution, evaluate, kinds_of, series_of,
+    Fact, FactKind, FactSource, IndexedFacts, Mode, NaiveFacts, NoRates, Outcome, Requirement,
+    Series, Tally, contribution, evaluate, kinds_of, series_of,
 };
 use tierline_domain::time::{DateRange, add_days, next_day, previous_day};
 
 use crate::arbitrary::{any_day, any_fact, any_requirement, rates};
-use crate::given::{Partner, day, measured};
+use crate::given::{Partner, day, fact, measured};
 
 fn partner(facts: Vec<Fact>) -> Partner {
     let mut partner = Partner::with([]);
@@ -264,4 +264,22 @@ proptest! {
             prop_assert!(measured(&more) >= measured(&less));
         }
     }
+}
+
+#[test]
+fn what_no_requirement_needs_any_more_is_not_kept() {
+    let kinds = [FactKind::new("customer"), FactKind::new("contract")];
+    let facts = [
+        fact("customer", 1),
+        fact("contract", 1),
+        fact("contract", 2),
+    ];
+    let mut index = IndexedFacts::new();
+    for kind in kinds.clone() {
+        index.keep_whole(kind, &facts);
+    }
+    assert_eq!(index.kept_whole(), 3);
+    index.keep_only(&[], &kinds[..1]);
+    assert!(index.keeps_whole(&kinds[0]) && !index.keeps_whole(&kinds[1]));
+    assert_eq!(index.kept_whole(), 1);
 }
