@@ -199,3 +199,22 @@ fn built_in_field_names_are_reserved_so_that_attributes_cannot_shadow_them() {
         );
     }
 }
+
+#[test]
+fn an_attribute_named_like_a_date_is_not_taken_for_it_when_the_next_event_comes() {
+    let mut record = sample();
+    record.closed_date = None;
+    let closed = Value::Date(date(2020, 1, 1));
+    record
+        .attributes
+        .insert("closed".to_owned(), closed.clone());
+    let amended = DealEvent::DealAmended {
+        changes: Box::new(DealChanges {
+            name: Some("Ninety seats".to_owned()),
+            ..DealChanges::default()
+        }),
+    };
+    let fact = fold(&[imported(record), amended]).unwrap();
+    assert_eq!(fact.dates.get("closed"), None);
+    assert_eq!(fact.fields.get("closed"), Some(&closed));
+}

@@ -555,9 +555,9 @@ pub fn any_fact() -> BoxedStrategy<Fact> {
             ),
         ),
         proptest::option::of(decimal()),
-        proptest::option::weighted(0.9, any_day()),
-        proptest::option::weighted(0.9, any_day()),
-        proptest::option::of(any_day()),
+        (any::<bool>(), proptest::option::weighted(0.9, any_day())),
+        (any::<bool>(), proptest::option::weighted(0.9, any_day())),
+        (any::<bool>(), proptest::option::of(any_day())),
         proptest::collection::btree_map(
             proptest::sample::select(&["source", "customer", "level", "lines"]),
             any_value(),
@@ -575,19 +575,25 @@ pub fn any_fact() -> BoxedStrategy<Fact> {
             made.disqualified = disqualified;
             made.amount = amount.map(|(amount, code)| Money::new(amount, currency(code)));
             made.quantity = quantity;
-            for (name, date) in [
-                ("closed", closed),
-                ("awarded", awarded),
-                ("expires", expires),
-            ] {
-                if let Some(date) = date {
-                    made.dates.insert(name.to_owned(), date);
-                }
-            }
             made.fields = fields
                 .into_iter()
                 .map(|(name, value)| (name.to_owned(), value))
                 .collect();
+            for (name, (attribute, date)) in [
+                ("closed", closed),
+                ("awarded", awarded),
+                ("expires", expires),
+            ] {
+                match date {
+                    Some(date) if attribute => {
+                        made.fields.insert(name.to_owned(), Value::Date(date));
+                    }
+                    Some(date) => {
+                        made.dates.insert(name.to_owned(), date);
+                    }
+                    None => {}
+                }
+            }
             for (name, value) in [("person", person), ("certification", certification)] {
                 if let Some(text) = value {
                     made.fields.insert(name.to_owned(), Value::text(text));

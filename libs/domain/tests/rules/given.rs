@@ -75,6 +75,12 @@ impl From<Decimal> for Entry {
     }
 }
 
+impl From<Date> for Entry {
+    fn from(date: Date) -> Self {
+        Self(Value::Date(date))
+    }
+}
+
 impl With for Fact {
     fn state(mut self, state: &str) -> Self {
         self.state = state.to_owned();
