@@ -313,7 +313,9 @@ impl ActivityRecord {
             id: id.to_owned(),
             version,
             state: if retracted { RETRACTED } else { RECORDED }.to_owned(),
-            amount: None,
+            amount: self
+                .amount
+                .map(|money| Money::new(money.amount.normalize(), money.currency)),
             quantity: self.quantity,
             dates: named([("held", Some(self.held_date))]).collect(),
             fields,
