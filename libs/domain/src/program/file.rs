@@ -14,7 +14,7 @@ use crate::ids::{TierId, TrackId};
 use crate::money::Currency;
 use crate::program::definition::{ProgramDefinition, Track, is_january, january};
 use crate::rejection::Rejection;
-use crate::rules::{FactKind, FixedRates, Outcome, Value};
+use crate::rules::{Beyond, FactKind, FixedRates, Outcome, Value};
 use crate::schema::ExactNumber;
 
 /// A file: exactly a [`ProgramDefinition`], and cases.
@@ -77,6 +77,11 @@ pub struct Case {
     /// What happened.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub facts: Vec<CaseFact>,
+    /// What lies beyond the partner: related companies, other tracks, the ranking, the line for
+    /// limited tiers. States, the earliest first; each is in force until the next one. Absent:
+    /// nothing of it is known.
+    #[serde(default, skip_serializing_if = "Beyond::is_empty")]
+    pub beyond: Beyond,
     /// Exchange rates: units of each currency for one euro.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rates: Vec<CaseRates>,

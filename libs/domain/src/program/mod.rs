@@ -7,6 +7,7 @@ pub mod definition;
 pub mod events;
 pub mod file;
 pub mod lint;
+mod names_beyond;
 pub mod org;
 pub mod rates;
 pub mod validate;

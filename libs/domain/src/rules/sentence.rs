@@ -261,11 +261,8 @@ impl Explanation {
         }
         match self.measured_text() {
             Some(measured) => {
-                let of = if is_strict(value.needs) {
-                    ", needs"
-                } else {
-                    " of"
-                };
+                let apart = is_strict(value.needs) || value.unit == Unit::Place;
+                let of = if apart { ", needs" } else { " of" };
                 text.push_str(&format!(": {measured}{of} {}", value.required_text()));
             }
             None if self.outcome == Outcome::NotApplicable => text.push_str(": does not apply"),
@@ -398,7 +395,11 @@ fn is_strict(needs: Threshold) -> bool {
 }
 
 fn gap_words(gap: Decimal, needs: Threshold, unit: Unit) -> String {
-    let text = number_text(gap, unit);
+    let text = match unit {
+        Unit::Place if gap == Decimal::ONE => "1 place".to_owned(),
+        Unit::Place => format!("{} places", grouped(gap, 0)),
+        unit => number_text(gap, unit),
+    };
     match needs {
         Threshold::Gt(bound) if gap.is_zero() => {
             format!("anything above {}", number_text(bound, unit))
@@ -415,6 +416,7 @@ fn gap_words(gap: Decimal, needs: Threshold, unit: Unit) -> String {
 pub(crate) fn threshold_text(needs: Threshold, unit: Unit) -> String {
     let text = |number| number_text(number, unit);
     match needs {
+        Threshold::Lte(bound) if unit == Unit::Place => format!("{} or better", text(bound)),
         Threshold::Gte(bound) => format!("at least {}", text(bound)),
         Threshold::Gt(bound) => format!("more than {}", text(bound)),
         Threshold::Lte(bound) => format!("at most {}", text(bound)),
@@ -445,6 +447,7 @@ pub(crate) fn number_text(number: Decimal, unit: Unit) -> String {
             Some(percent) => format!("{} %", grouped(percent, 0)),
             None => grouped(number, 0),
         },
+        Unit::Place => format!("place {}", grouped(number, 0)),
         Unit::Percent => format!("{} %", grouped(number, 0)),
         Unit::Things | Unit::Number => grouped(number, 0),
     }

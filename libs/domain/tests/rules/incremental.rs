@@ -7,11 +7,11 @@ use tierline_domain::TierId;
 use tierline_domain::money::Currency;
 use tierline_domain::rules::{
     Fact, FactKind, FactSource, IndexedFacts, Mode, NaiveFacts, NoRates, Outcome, Requirement,
-    Series, Tally, contribution, evaluate, kinds_of, series_of,
+    Series, Tally, contribution, kinds_of, series_of,
 };
 use tierline_domain::time::{DateRange, add_days, next_day, previous_day};
 
-use crate::arbitrary::{any_day, any_fact, any_requirement, rates};
+use crate::arbitrary::{any_day, any_fact, any_requirement, beyond, rates};
 use crate::given::{Partner, day, fact, measured};
 
 fn partner(facts: Vec<Fact>) -> Partner {
@@ -27,6 +27,7 @@ fn partner(facts: Vec<Fact>) -> Partner {
         }
     }
     partner.rates = rates();
+    partner.beyond = Some(beyond());
     partner.calendar.fiscal_year_start = 4;
     partner.since = day("2024-02-29");
     partner.calendar = partner.calendar.of_enrollment(2, partner.since);
@@ -80,7 +81,7 @@ proptest! {
             partner.facts.extend(new);
         }
         let context = partner.context(as_of, mode);
-        let incremental = evaluate(&requirement, &context, &index);
+        let incremental = partner.evaluate_on(&requirement, &context, &index);
         let naive = partner.naive(&requirement, as_of, mode);
         prop_assert_eq!(
             serde_json::to_string(&incremental.explanation).unwrap(),
@@ -115,7 +116,7 @@ proptest! {
     ) {
         let partner = partner(facts);
         let index = partner.indexed(&requirement);
-        let at = |day| evaluate(&requirement, &partner.context(day, mode), &index);
+        let at = |day| partner.evaluate_on(&requirement, &partner.context(day, mode), &index);
         let now = at(as_of);
         if let Some(next) = now.next_change {
             prop_assert!(next > as_of);

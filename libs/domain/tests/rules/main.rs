@@ -5,6 +5,7 @@
 )]
 
 mod arbitrary;
+mod beyond;
 mod criteria;
 mod explanations;
 mod given;
