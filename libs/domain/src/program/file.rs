@@ -86,9 +86,9 @@ pub struct Case {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rates: Vec<CaseRates>,
     /// The day as of which the assessment begins. From there on time runs to the last day that is
-    /// asked about, and everything happens on its day. A tier that the partner is promoted to at the
-    /// start is held since this day, however long ago it would have qualified; what it held before
-    /// is said by `held`.
+    /// asked about, and everything happens on its day. A tier that the partner is promoted to at
+    /// the start is held since this day, however long ago it would have qualified; what it held
+    /// before is said by `held`.
     pub from: Date,
     /// What follows, day by day; the first of them may be the day `from` itself.
     pub expect: Vec<Expected>,

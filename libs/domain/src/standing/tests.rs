@@ -346,10 +346,20 @@ fn who_qualifies_on_the_day_of_the_demotion_loses_the_tier_and_regains_it() {
     world.until(date(2026, 4, 30));
     assert_eq!(world.tier(), "silver");
     world.won(date(2026, 5, 1), "100000");
+    let events = world.on(date(2026, 5, 1));
     assert_eq!(
-        names(&world.on(date(2026, 5, 1))),
+        names(&events),
         ["TierChanged", "RequalificationPathOpened", "TierChanged"]
     );
+    let StandingEvent::TierChanged(lost) = &events[0] else {
+        panic!()
+    };
+    let sentence = &lost.evidence.sentence;
+    assert!(
+        sentence.contains("0.00 USD of at least 100,000.00 USD"),
+        "{sentence}"
+    );
+    assert!(sentence.contains("to 2026-04-30"), "{sentence}");
     assert_eq!(world.tier(), "silver");
     assert_eq!(world.standing.tier_since, date(2026, 5, 1));
 }

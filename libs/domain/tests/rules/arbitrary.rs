@@ -6,14 +6,14 @@ use proptest::prelude::*;
 use rust_decimal::Decimal;
 use tierline_domain::Money;
 use tierline_domain::rules::{
-    Across, Addend, After, Beyond, Case, Company, Condition, Criterion, Duration, Fact, FactKind,
-    ForEach, Grouping, Growth, InForce, Line, Measure, MostPer, OfWhich, Otherwise, Path, Per,
-    Periods, Points, PointsEntry, Rank, RankForm, RateTable, Requirement, Role, Roles, ScorePoint,
-    ScoreStep, Selection, Sustained, Take, Taken, Test, Threshold, TiersHeld, Validity, Value,
-    Weight, When, WhenZero, Where, Window,
+    Addend, After, Case, Condition, Criterion, Duration, Fact, FactKind, ForEach, Grouping, Growth,
+    InForce, Measure, MostPer, OfWhich, Otherwise, Path, Per, Periods, Points, PointsEntry,
+    RateTable, Requirement, Role, Roles, ScorePoint, ScoreStep, Selection, Sustained, Take, Taken,
+    Test, Threshold, Validity, Value, Weight, When, WhenZero, Where, Window,
 };
 use tierline_domain::time::{PeriodUnit, add_days};
 
+use crate::arbitrary_beyond::{any_beyond, any_tiers_held};
 use crate::given::{currency, day, fact, number};
 
 /// A few years of days, with leap days and month ends.
@@ -82,7 +82,7 @@ pub fn any_value() -> BoxedStrategy<Value> {
     .boxed()
 }
 
-fn any_test() -> BoxedStrategy<Test> {
+pub fn any_test() -> BoxedStrategy<Test> {
     let value = any_value;
     prop_oneof![
         value().prop_map(Test::Equals),
@@ -339,85 +339,6 @@ fn any_simple_measure() -> BoxedStrategy<Measure> {
         1 => any_tiers_held().prop_map(Measure::TiersHeld),
     ]
     .boxed()
-}
-
-fn any_companies() -> BoxedStrategy<Vec<Company>> {
-    let company = proptest::sample::select(&[
-        Company::Parent,
-        Company::Child,
-        Company::Sibling,
-        Company::Group,
-    ]);
-    vec(company, 1..3).boxed()
-}
-
-fn any_tiers_held() -> BoxedStrategy<TiersHeld> {
-    let held_for = prop_oneof![
-        (1..400_u16).prop_map(Duration::Days),
-        (1..30_u16).prop_map(Duration::Months),
-    ];
-    let filter = any_test().prop_map(|test| Condition::Field {
-        name: "region".to_owned(),
-        test,
-    });
-    (
-        prop_oneof![Just(vec![Company::Itself]), any_companies()],
-        proptest::option::of(Just("cloud".to_owned())),
-        proptest::option::of(Just("services".to_owned())),
-        prop_oneof![Just(Condition::default()), filter],
-        proptest::option::of(held_for),
-    )
-        .prop_map(|(by, program, track, filter, held_for)| TiersHeld {
-            by,
-            program,
-            track,
-            tiers: vec!["gold".to_owned(), "silver".to_owned()],
-            filter,
-            held_for,
-        })
-        .boxed()
-}
-
-/// A measure that looks beyond the partner, of another.
-fn any_beyond(of: BoxedStrategy<Box<Measure>>) -> BoxedStrategy<Measure> {
-    let per = || proptest::option::of(Just("region".to_owned()));
-    let form = proptest::sample::select(&[RankForm::Place, RankForm::Percent]);
-    let id = || proptest::sample::select(&["known", "unknown"]).prop_map(str::to_owned);
-    prop_oneof![
-        (id(), of.clone(), any_companies()).prop_map(|(id, of, with)| Measure::Across(Across {
-            id,
-            of,
-            with
-        })),
-        (id(), of.clone(), per(), form)
-            .prop_map(|(id, of, per, form)| { Measure::Rank(Rank { id, of, per, form }) }),
-        (id(), of, per()).prop_map(|(id, by, per)| Measure::Line(Line { id, by, per })),
-    ]
-    .boxed()
-}
-
-/// Something beyond the partner in each of a few years, with anything missing.
-pub fn beyond() -> Beyond {
-    let yaml = "
-        - {from: 2023-06-01}
-        - from: 2024-02-29
-          held: [{program: cloud, track: services, tier: gold, since: 2022-01-31}]
-          related: [{company: north, relation: child, numbers: {known: 12.5}}]
-          ranking: {known: {place: 3, of: 40}}
-          line: {known: {place: 2, of: 3}}
-        - from: 2025-07-01
-          source: second
-          held:
-            - {program: cloud, track: resale, tier: silver, since: 2024-08-31,
-               fields: {region: north}}
-            - {program: apps, track: services, tier: gold, since: 2026-01-15}
-          related:
-            - {company: north, relation: child, numbers: {known: 0},
-               held: [{program: cloud, track: services, tier: gold, since: 2025-07-01}]}
-            - {company: east, relation: parent}
-          ranking: {known: {place: 1, of: 40}}
-          line: {known: {place: 2, of: 2}}";
-    serde_saphyr::from_str(yaml).unwrap()
 }
 
 fn any_measure() -> BoxedStrategy<Measure> {

@@ -81,6 +81,11 @@ fn a_tier_held_elsewhere_counts_by_whom_where_and_since_when() {
             "{tiers: [gold], where: {field: {name: region, is: {equals: apac}}}}",
             Outcome::Unmet,
         ),
+        // Of which market the tier is was not supplied.
+        (
+            "{tiers: [gold], where: {field: {name: market, is: {equals: retail}}}}",
+            Outcome::Unknown,
+        ),
     ] {
         assert_eq!(outcome(measure, "2026-06-30"), expected, "{measure}");
     }

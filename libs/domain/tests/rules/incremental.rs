@@ -11,7 +11,8 @@ use tierline_domain::rules::{
 };
 use tierline_domain::time::{DateRange, add_days, next_day, previous_day};
 
-use crate::arbitrary::{any_day, any_fact, any_requirement, beyond, rates};
+use crate::arbitrary::{any_day, any_fact, any_requirement, rates};
+use crate::arbitrary_beyond::beyond;
 use crate::given::{Partner, day, fact, measured};
 
 fn partner(facts: Vec<Fact>) -> Partner {

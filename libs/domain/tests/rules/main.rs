@@ -5,6 +5,7 @@
 )]
 
 mod arbitrary;
+mod arbitrary_beyond;
 mod beyond;
 mod criteria;
 mod explanations;

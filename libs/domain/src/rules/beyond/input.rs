@@ -20,8 +20,8 @@ pub const MAX_COMPANIES: usize = 1_000;
 /// Most tiers that a company holds elsewhere.
 pub const MAX_TIERS: usize = 1_000;
 
-/// What lies beyond one partner, as it was known: states, the earliest first. Each is in force until
-/// that of the next one; before the first one nothing is known.
+/// What lies beyond one partner, as it was known: states, the earliest first. Each is in force
+/// until the next one begins; before the first one nothing is known.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Beyond {

@@ -84,7 +84,11 @@ impl<'a, F: FactSource + ?Sized> Run<'a, F> {
                         let name = named(company, relation);
                         reading.inputs.push(note(&name, &held_text(tier)));
                     }
-                    Truth::Unknown => reading.found.unclear += 1,
+                    // It may count, like one that was not supplied.
+                    Truth::Unknown => {
+                        reading.found.unclear += 1;
+                        reading.open = true;
+                    }
                     Truth::False => {}
                 }
             }

@@ -1,8 +1,8 @@
 //! Measures that look beyond one partner: at related companies, at other tracks and programs, at
 //! the ranking of a track, and at the line for tiers that are limited in number.
 //!
-//! What they look at is supplied to the evaluation ([`crate::rules::Beyond`]). Where it is not, they
-//! are unknown.
+//! What they look at is supplied to the evaluation ([`crate::rules::Beyond`]). Where it is not,
+//! they are unknown.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -33,11 +33,13 @@ impl Work<'_> {
             None => None,
             Some(then) => {
                 let today = self.evaluate(rules, requirement, Mode::AsOfToday);
-                if then.outcome != Outcome::Met {
-                    self.regains = today.outcome == Outcome::Met;
-                    return self.advance(rules, rank, &at_ends, qualified);
-                }
                 let met_today = today.outcome == Outcome::Met;
+                if then.outcome != Outcome::Met {
+                    let unmet = if met_today { &then } else { &at_ends };
+                    let lost = self.advance(rules, rank, unmet, qualified);
+                    self.regains = lost && met_today;
+                    return lost;
+                }
                 self.recover(tier, if met_today { &today } else { &then });
                 Some(today)
             }
