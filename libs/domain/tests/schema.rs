@@ -40,6 +40,25 @@ fn every_shipped_program_conforms_to_the_schema() {
 }
 
 #[test]
+fn every_program_of_the_guide_conforms_to_the_schema() {
+    let validator = validator();
+    let guide = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/program-files.md");
+    let text = std::fs::read_to_string(guide).unwrap();
+    let blocks = text.split("```yaml\n").skip(1);
+    let programs = blocks.filter_map(|block| block.split_once("```").map(|(yaml, _)| yaml));
+    let mut seen = 0;
+    for program in programs.filter(|yaml| yaml.starts_with("slug:")) {
+        let errors: Vec<String> = validator
+            .iter_errors(&instance(program))
+            .map(|error| format!("{}: {error}", error.instance_path()))
+            .collect();
+        assert!(errors.is_empty(), "{program}\n{errors:#?}");
+        seen += 1;
+    }
+    assert!(seen > 0);
+}
+
+#[test]
 fn a_slip_is_found_at_its_place() {
     let with = |tier: &str| {
         instance(&format!(

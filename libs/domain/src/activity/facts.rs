@@ -7,6 +7,8 @@
 
 use std::collections::BTreeMap;
 
+use jiff::civil::Date;
+
 use crate::activity::certification::{CertificationEvent, CertificationRecord, Holder};
 use crate::activity::deal::{Customer, DealEvent, DealRecord, DealState};
 use crate::activity::record::{ActivityRecord, RecordEvent};
@@ -139,6 +141,11 @@ fn text_of(fact: &Fact, name: &str) -> Option<String> {
     }
 }
 
+/// A date of the thing itself, never an attribute of the same name.
+fn date_of(fact: &Fact, name: &str) -> Option<Date> {
+    fact.dates.get(name).copied()
+}
+
 /// The fields that are no built-in ones: the org's own attributes.
 fn own_attributes(fact: &Fact, built_in: &[&str]) -> BTreeMap<String, Value> {
     fact.fields
@@ -225,10 +232,10 @@ impl DealRecord {
             },
             region: text_of(fact, "region"),
             source: text_of(fact, "source").and_then(|word| word.parse().ok()),
-            registered_date: fact.date("registered"),
-            approved_date: fact.date("approved"),
-            expected_close_date: fact.date("expected_close"),
-            closed_date: fact.date("closed"),
+            registered_date: date_of(fact, "registered"),
+            approved_date: date_of(fact, "approved"),
+            expected_close_date: date_of(fact, "expected_close"),
+            closed_date: date_of(fact, "closed"),
             reason: String::new(),
             attributes: own_attributes(fact, deal::check::RESERVED_FIELDS),
         }
@@ -283,11 +290,11 @@ impl CertificationRecord {
             },
             name: text_of(fact, "certification")?,
             level: text_of(fact, "level"),
-            awarded_date: fact.date("awarded")?,
-            expires_date: fact.date("expires"),
-            revoked_date: fact.date("revoked"),
+            awarded_date: date_of(fact, "awarded")?,
+            expires_date: date_of(fact, "expires"),
+            revoked_date: date_of(fact, "revoked"),
             revoked_reason: String::new(),
-            left_date: fact.date("left"),
+            left_date: date_of(fact, "left"),
             attributes: own_attributes(fact, certification::aggregate::RESERVED_FIELDS),
         })
     }
@@ -306,7 +313,9 @@ impl ActivityRecord {
             id: id.to_owned(),
             version,
             state: if retracted { RETRACTED } else { RECORDED }.to_owned(),
-            amount: None,
+            amount: self
+                .amount
+                .map(|money| Money::new(money.amount.normalize(), money.currency)),
             quantity: self.quantity,
             dates: named([("held", Some(self.held_date))]).collect(),
             fields,

@@ -199,3 +199,69 @@ fn built_in_field_names_are_reserved_so_that_attributes_cannot_shadow_them() {
         );
     }
 }
+
+#[test]
+fn the_amount_of_a_record_counts_in_a_sum_at_the_rate_of_its_day() {
+    use crate::activity::record::ActivityRecord;
+    use crate::money::Currency;
+    use crate::rules::{Mode, NaiveFacts, RateTable, Requirement, evaluate};
+
+    let activity = ActivityRecord {
+        kind: FactKind::new("campaign"),
+        external_id: None,
+        title: "Fair".to_owned(),
+        held_date: date(2026, 3, 2),
+        amount: Some(Money::parse("100.00", "EUR").unwrap()),
+        quantity: None,
+        attributes: BTreeMap::new(),
+    };
+    let mut rates = RateTable::default();
+    for (day, rate) in [(date(2026, 3, 2), "1.25"), (date(2026, 3, 3), "2")] {
+        rates.publish(1, day, &[(Currency::USD, rate.parse().unwrap())].into());
+    }
+    let requirement: Requirement = serde_json::from_value(serde_json::json!({"criterion": {
+        "id": "spent", "name": "Spent on campaigns", "needs": {"gte": "125"},
+        "measure": {"sum": {"of": "amount", "facts": {
+            "kind": "campaign", "date": "held", "window": {"rolling_months": 12}}}}}}))
+    .unwrap();
+    let facts = [activity.fact("x1", 1, false)];
+    let source = NaiveFacts {
+        facts: &facts,
+        attributes: &BTreeMap::new(),
+        rates: &rates,
+    };
+    let calendar = crate::time::Calendar::default();
+    let context = crate::rules::Context {
+        as_of: date(2026, 6, 30),
+        calendar: &calendar,
+        enrolled_since: date(2025, 1, 1),
+        tier_since: date(2025, 1, 1),
+        tiers: &[],
+        currency: Currency::USD,
+        fixed: &[],
+        mode: Mode::AtPeriodEnds,
+    };
+    let tree = evaluate(&requirement, &context, &source).explanation;
+    let value = tree.value.unwrap();
+    assert_eq!(value.number, Some(125.into()));
+    assert_eq!(value.converted, [(Currency::EUR, 1)].into());
+}
+
+#[test]
+fn an_attribute_named_like_a_date_is_not_taken_for_it_when_the_next_event_comes() {
+    let mut record = sample();
+    record.closed_date = None;
+    let closed = Value::Date(date(2020, 1, 1));
+    record
+        .attributes
+        .insert("closed".to_owned(), closed.clone());
+    let amended = DealEvent::DealAmended {
+        changes: Box::new(DealChanges {
+            name: Some("Ninety seats".to_owned()),
+            ..DealChanges::default()
+        }),
+    };
+    let fact = fold(&[imported(record), amended]).unwrap();
+    assert_eq!(fact.dates.get("closed"), None);
+    assert_eq!(fact.fields.get("closed"), Some(&closed));
+}

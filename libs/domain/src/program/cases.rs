@@ -14,7 +14,8 @@ use crate::program::definition::{ProgramDefinition, Track};
 use crate::program::file::{Case, CaseFact, Expected, ProcessState};
 use crate::rejection::{Rejection, Violations};
 use crate::rules::{
-    Context, Explanation, Fact, Mode, NaiveFacts, Outcome, RateTable, Requirement, Value, evaluate,
+    Beyond, Context, Explanation, Fact, Mode, NaiveFacts, Outcome, RateTable, Requirement, Value,
+    WithBeyond, evaluate,
 };
 use crate::standing::events::{Basis, Cause, Direction, Evidence, Opened, TierChange, TierSource};
 use crate::standing::{Standing, StandingEvent, Terms, Version, assess};
@@ -141,6 +142,7 @@ fn check(track: &Track, case: &Case) -> Result<(), Rejection> {
     {
         v.add("fiscal_year_start", "must be a month from 1 to 12");
     }
+    v.take("", case.beyond.check("beyond"));
     v.check()
 }
 
@@ -153,6 +155,7 @@ struct Play<'a> {
     calendar: Calendar,
     facts: Vec<Fact>,
     attributes: &'a BTreeMap<String, Value>,
+    beyond: &'a Beyond,
     rates: RateTable,
     standing: Standing,
     today: Date,
@@ -199,6 +202,7 @@ impl<'a> Play<'a> {
             calendar,
             facts: facts_of(case)?,
             attributes: &case.partner,
+            beyond: &case.beyond,
             rates,
             standing: Standing::default(),
             today: case.from,
@@ -262,10 +266,10 @@ impl<'a> Play<'a> {
                 self.today = day;
                 return Ok(());
             };
-            let source = NaiveFacts {
-                facts: &self.facts,
-                attributes: self.attributes,
-                rates: &self.rates,
+            let facts = self.source();
+            let source = WithBeyond {
+                facts: &facts,
+                beyond: self.beyond,
             };
             let assessed = assess(
                 &self.standing,
@@ -289,6 +293,14 @@ impl<'a> Play<'a> {
         ))
     }
 
+    fn source(&self) -> NaiveFacts<'_> {
+        NaiveFacts {
+            facts: &self.facts,
+            attributes: self.attributes,
+            rates: &self.rates,
+        }
+    }
+
     fn explain(&self, requirement: &Requirement, mode: Mode) -> Explanation {
         let start = self.definition.program_year_start;
         let calendar = self.calendar.of_enrollment(start, self.terms.start);
@@ -302,10 +314,10 @@ impl<'a> Play<'a> {
             fixed: &self.definition.fixed_rates,
             mode,
         };
-        let source = NaiveFacts {
-            facts: &self.facts,
-            attributes: self.attributes,
-            rates: &self.rates,
+        let facts = self.source();
+        let source = WithBeyond {
+            facts: &facts,
+            beyond: self.beyond,
         };
         evaluate(requirement, &context, &source).explanation
     }

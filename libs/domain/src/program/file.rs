@@ -15,7 +15,7 @@ use crate::money::Currency;
 use crate::program::definition::{ProgramDefinition, Track, is_january, january};
 use crate::program::remarks::{Catalogue, Suppression};
 use crate::rejection::Rejection;
-use crate::rules::{FactKind, FixedRates, Outcome, Value};
+use crate::rules::{Beyond, FactKind, FixedRates, Outcome, Value};
 use crate::schema::ExactNumber;
 
 /// A file: exactly a [`ProgramDefinition`], and cases.
@@ -84,11 +84,18 @@ pub struct Case {
     /// What happened.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub facts: Vec<CaseFact>,
+    /// What lies beyond the partner: related companies, other tracks, the ranking, the line for
+    /// limited tiers. States, the earliest first; each is in force until the next one. Absent:
+    /// nothing of it is known.
+    #[serde(default, skip_serializing_if = "Beyond::is_empty")]
+    pub beyond: Beyond,
     /// Exchange rates: units of each currency for one euro.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rates: Vec<CaseRates>,
     /// The day as of which the assessment begins. From there on time runs to the last day that is
-    /// asked about, and everything happens on its day.
+    /// asked about, and everything happens on its day. A tier that the partner is promoted to at
+    /// the start is held since this day, however long ago it would have qualified; what it held
+    /// before is said by `held`.
     pub from: Date,
     /// What follows, day by day; the first of them may be the day `from` itself.
     pub expect: Vec<Expected>,

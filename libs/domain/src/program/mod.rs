@@ -8,6 +8,7 @@ pub mod diff;
 pub mod events;
 pub mod file;
 pub mod lint;
+mod names_beyond;
 pub mod org;
 pub mod rates;
 pub mod remarks;

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use crate::ids::check_label;
 use crate::limits;
 use crate::program::definition::{DemotionPolicy, ProgramDefinition, PromotionPolicy, Tier, Track};
+use crate::program::names_beyond;
 use crate::program::remarks::{check_catalogue, check_suppressions};
 use crate::rejection::{Rejection, Violations};
 use crate::time::check_date;
@@ -124,6 +125,7 @@ fn check_track(v: &mut Violations, path: &str, track: &Track) {
         }
         check_tier(v, &path, tier, at + 1 == track.tiers.len());
     }
+    names_beyond::check(v, path, track);
 }
 
 fn check_policies(

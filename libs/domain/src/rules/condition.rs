@@ -119,10 +119,13 @@ impl Fields for Fact {
                 .as_ref()
                 .map(|money| FieldRef::Text(money.currency.as_str())),
             "quantity" => self.quantity.map(FieldRef::Number),
-            _ => match name.strip_suffix("_date").and_then(|date| self.date(date)) {
-                Some(date) => Some(FieldRef::Date(date)),
-                None => self.fields.get(name).map(FieldRef::from),
-            },
+            _ => {
+                let short = name.strip_suffix("_date");
+                let own = short.and_then(|short| self.dates.get(short).copied());
+                let field = || self.fields.get(name).map(FieldRef::from);
+                let dated = || short.and_then(|short| self.date(short)).map(FieldRef::Date);
+                own.map(FieldRef::Date).or_else(field).or_else(dated)
+            }
         }
     }
 }

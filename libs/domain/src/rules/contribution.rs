@@ -42,6 +42,8 @@ pub struct Counted {
     pub key: Option<String>,
     /// Its group, where the series is divided.
     pub group: Option<String>,
+    /// The name of the group as the fact has it written, where a field divides the series.
+    pub written: Option<String>,
     /// To which parts of the set it belongs.
     pub parts: PartSet,
     /// Digest of the fact and the value.
@@ -165,6 +167,7 @@ pub fn contribution<'f>(
         value: value.number,
         key: value.key,
         group,
+        written: spec.written(fact),
         parts,
         conversion: value.conversion,
     })

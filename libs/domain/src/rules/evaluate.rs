@@ -17,6 +17,7 @@ use rust_decimal::Decimal;
 
 use crate::ids::TierId;
 use crate::money::Currency;
+use crate::rules::beyond::Beyond;
 use crate::rules::certified::Certificate;
 use crate::rules::condition::{FieldRef, Fields, Truth};
 use crate::rules::explain::{
@@ -59,6 +60,12 @@ pub trait FactSource {
 
     /// The value of a partner attribute.
     fn attribute(&self, name: &str) -> Option<&Value>;
+
+    /// What lies beyond the partner; `None` when the source does not supply it, which makes the
+    /// measures that look there unknown.
+    fn beyond(&self) -> Option<&Beyond> {
+        None
+    }
 }
 
 /// For which days complete periods are evaluated.
@@ -118,14 +125,7 @@ pub fn evaluate<F: FactSource + ?Sized>(
     context: &Context<'_>,
     source: &F,
 ) -> Evaluation {
-    let mut run = Run {
-        context,
-        source,
-        as_of: context.as_of,
-        settled: false,
-        next_change: None,
-        group: None,
-    };
+    let mut run = Run::new(context, source);
     let explanation = run.requirement(requirement);
     Evaluation {
         explanation,
@@ -142,6 +142,19 @@ pub(super) struct Run<'a, F: ?Sized> {
     pub(super) next_change: Option<Date>,
     /// The group that is looked at, inside `for_each`.
     pub(super) group: Option<String>,
+}
+
+impl<'a, F: FactSource + ?Sized> Run<'a, F> {
+    pub(super) fn new(context: &'a Context<'a>, source: &'a F) -> Self {
+        Self {
+            context,
+            source,
+            as_of: context.as_of,
+            settled: false,
+            next_change: None,
+            group: None,
+        }
+    }
 }
 
 impl<F: FactSource + ?Sized> Run<'_, F> {
@@ -411,6 +424,7 @@ fn explain_criterion(criterion: &Criterion, needs: Threshold, reading: Reading) 
         unconverted: found.unconverted,
         converted: found.converted,
         digest: found.digest,
+        beyond: found.beyond,
         inputs: reading.inputs,
     }));
     node

@@ -98,6 +98,8 @@ pub enum Unit {
     Ratio,
     /// Hundredths.
     Percent,
+    /// A place, the best being 1.
+    Place,
     /// A plain number.
     Number,
 }
@@ -193,9 +195,24 @@ pub struct Measured {
     /// Digest of the facts that counted, with their values.
     #[serde(default, skip_serializing_if = "Digest::is_empty")]
     pub digest: Digest,
+    /// What was used of what lies beyond the partner.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub beyond: Option<Box<BeyondUsed>>,
     /// The numbers that the number is made of.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub inputs: Vec<Input>,
+}
+
+/// What was used of a state of what lies beyond the partner.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BeyondUsed {
+    /// The first day of the state.
+    pub from: Date,
+    /// What its supplier calls it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// Digest of what was used.
+    pub digest: Digest,
 }
 
 /// A number that another is made of.
@@ -257,6 +274,9 @@ pub struct Found {
     /// Digest of the facts that counted, with their values.
     #[serde(default, skip_serializing_if = "Digest::is_empty")]
     pub digest: Digest,
+    /// What was used of what lies beyond the partner.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub beyond: Option<Box<BeyondUsed>>,
 }
 
 impl Found {
@@ -280,6 +300,7 @@ impl Found {
             unconverted: tally.unconverted,
             converted: tally.converted.clone(),
             digest: tally.digest,
+            beyond: None,
         }
     }
 }
@@ -403,7 +424,8 @@ impl Explanation {
         }
     }
 
-    /// True when both say the same about every node, whatever the days of their windows are.
+    /// True when both say the same about every node, whatever the days of their windows are, and
+    /// whatever the states are called from which the same was used.
     pub fn same_values(&self, other: &Self) -> bool {
         let same_value = match (&self.value, &other.value) {
             (Some(left), Some(right)) => left.same_values(right),
@@ -432,14 +454,23 @@ impl Measured {
     fn same_values(&self, other: &Self) -> bool {
         let mut moved = self.clone();
         moved.days = other.days;
+        rename(&mut moved.beyond, &other.beyond);
         move_days(&mut moved.inputs, &other.inputs);
         moved == *other
+    }
+}
+
+fn rename(used: &mut Option<Box<BeyondUsed>>, other: &Option<Box<BeyondUsed>>) {
+    if let (Some(used), Some(other)) = (used, other) {
+        used.from = other.from;
+        used.source.clone_from(&other.source);
     }
 }
 
 fn move_days(inputs: &mut [Input], others: &[Input]) {
     for (input, other) in inputs.iter_mut().zip(others) {
         input.found.days = other.found.days;
+        rename(&mut input.found.beyond, &other.found.beyond);
         move_days(&mut input.inputs, &other.inputs);
     }
 }

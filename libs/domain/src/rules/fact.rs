@@ -41,7 +41,8 @@ impl FactKind {
 /// The present version of one thing that happened at a partner.
 ///
 /// Built-in field names, as conditions use them: `state`, `amount`, `currency`, `quantity`,
-/// every key of `dates` with `_date` appended, and every key of `fields`.
+/// every key of `dates` with `_date` appended, and every key of `fields`; a field that is a date
+/// may also be named with `_date` appended, where no other has that name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fact {
     /// What kind of thing.
@@ -79,8 +80,13 @@ impl Fact {
         Fields::get(self, name).map(Value::from)
     }
 
-    /// The named business date.
+    /// The named business date: one of `dates`, or else an attribute that is a date. Records carry
+    /// all their dates but `held` as attributes.
     pub fn date(&self, name: &str) -> Option<Date> {
-        self.dates.get(name).copied()
+        let own = self.dates.get(name).copied();
+        own.or_else(|| match self.fields.get(name) {
+            Some(Value::Date(date)) => Some(*date),
+            _ => None,
+        })
     }
 }

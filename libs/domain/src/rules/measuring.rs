@@ -82,11 +82,11 @@ impl Reading {
     }
 
     /// The number, where it is the only one that it can be.
-    fn settled(&self) -> Option<Decimal> {
+    pub(crate) fn settled(&self) -> Option<Decimal> {
         self.number.filter(|_| !self.open && !self.vague)
     }
 
-    fn input(self, name: &str) -> Input {
+    pub(crate) fn input(self, name: &str) -> Input {
         Input {
             name: name.to_owned(),
             number: self.number,
@@ -161,6 +161,10 @@ impl<F: FactSource + ?Sized> Run<'_, F> {
                     _ => Reading::default(),
                 }
             }
+            Measure::TiersHeld(wanted) => self.tiers_held(wanted),
+            Measure::Across(across) => self.across(across),
+            Measure::Rank(rank) => self.rank(rank),
+            Measure::Line(line) => self.line(line),
             composed => self.composed(composed),
         }
     }

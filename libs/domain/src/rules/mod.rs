@@ -5,6 +5,7 @@
 //! which keeps one tally per series and day; both always give the same.
 
 pub mod audit;
+pub mod beyond;
 mod certified;
 pub mod check;
 pub mod condition;
@@ -30,22 +31,28 @@ mod wanted;
 pub mod window;
 
 pub use audit::{FactVerdict, RatesUsed, facts_considered};
+pub use beyond::{
+    Beyond, BeyondState, Claim, InLine, Ranked, RelatedCompany, Relation, TierElsewhere,
+    WithBeyond, number_of, place_in_line, rank_among,
+};
 pub use certified::Certificate;
 pub use condition::{FieldRef, Fields, Truth};
 pub use contribution::{Contribution, Converted, Counted, LeftOut, PartSet, contribution};
 pub use digest::Digest;
 pub use evaluate::{Context, Evaluation, FactSource, Mode, evaluate};
 pub use explain::{
-    Explanation, Found, Input, Measured, MeasuredPart, Node, Outcome, PartnerCheck, Place, Unit,
+    BeyondUsed, Explanation, Found, Input, Measured, MeasuredPart, Node, Outcome, PartnerCheck,
+    Place, Unit,
 };
 pub use fact::{Fact, FactKind};
 pub use model::{
-    Addend, After, Case, Condition, Criterion, Duration, ForEach, Grouping, Growth, InForce,
-    Measure, MostPer, OfWhich, Otherwise, Path, Per, Periods, Points, PointsEntry, Requirement,
-    Role, Roles, ScorePoint, ScoreStep, Selection, Sustained, Take, Taken, Test, Threshold,
-    Validity, Weight, When, WhenZero, Where, Window,
+    Across, Addend, After, Case, Company, Condition, Criterion, Duration, ForEach, Grouping,
+    Growth, InForce, Line, Measure, MostPer, OfWhich, Otherwise, Path, Per, Periods, Points,
+    PointsEntry, Rank, RankForm, Requirement, Role, Roles, ScorePoint, ScoreStep, Selection,
+    Sustained, Take, Taken, Test, Threshold, TiersHeld, Validity, Weight, When, WhenZero, Where,
+    Window,
 };
-pub use needs::{each_criterion, kinds_of, series_of};
+pub use needs::{beyond_of, each_criterion, kinds_of, series_of};
 pub use rates::{
     Conversion, FixedRates, LOOK_BACK_DAYS, NoRates, Pricing, RateOn, RateTable, Rates,
     RatesAsKnown, convert,

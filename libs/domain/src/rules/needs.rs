@@ -62,6 +62,20 @@ pub fn kinds_of(requirement: &Requirement) -> Vec<FactKind> {
     kinds
 }
 
+/// The measures of a requirement that look beyond the partner, each once: what has to be supplied
+/// for it.
+pub fn beyond_of(requirement: &Requirement) -> Vec<Measure> {
+    let mut measures = Vec::new();
+    each_criterion(requirement, &mut |criterion| {
+        criterion.measure.each_part(&mut |measure| {
+            if measure.looks_beyond() && !measures.contains(measure) {
+                measures.push(measure.clone());
+            }
+        });
+    });
+    measures
+}
+
 fn walk<'a>(requirement: &'a Requirement, visit: &mut dyn FnMut(&'a Requirement)) {
     visit(requirement);
     if let Requirement::Criterion(criterion) = requirement {
@@ -141,6 +155,9 @@ impl Measure {
             | Self::Steps { of, .. }
             | Self::Linear { of, .. }
             | Self::Gate { of, .. } => visit(of),
+            Self::Across(across) => visit(&across.of),
+            Self::Rank(rank) => visit(&rank.of),
+            Self::Line(line) => visit(&line.by),
             Self::Weighted(parts) => parts.iter().for_each(|part| visit(&part.of)),
             Self::Count { .. }
             | Self::CountDistinct { .. }
@@ -151,12 +168,21 @@ impl Measure {
             | Self::PersonsCertified { .. }
             | Self::Roles(_)
             | Self::InForce(_)
+            | Self::TiersHeld(_)
             | Self::DaysSince { .. }
             | Self::MonthsInProgram
             | Self::MonthsInTier
             | Self::PeriodsInTier { .. }
             | Self::PartnerNumber { .. } => {}
         }
+    }
+
+    /// True when the measure itself looks beyond the partner.
+    pub fn looks_beyond(&self) -> bool {
+        matches!(
+            self,
+            Self::TiersHeld(_) | Self::Across(_) | Self::Rank(_) | Self::Line(_)
+        )
     }
 
     /// Calls `visit` with this measure and every one inside it.

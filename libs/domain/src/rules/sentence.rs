@@ -260,7 +260,11 @@ impl Explanation {
             text.push_str(&format!(", {}", window.words()));
         }
         match self.measured_text() {
-            Some(measured) => text.push_str(&format!(": {measured} of {}", value.required_text())),
+            Some(measured) => {
+                let apart = is_strict(value.needs) || value.unit == Unit::Place;
+                let of = if apart { ", needs" } else { " of" };
+                text.push_str(&format!(": {measured}{of} {}", value.required_text()));
+            }
             None if self.outcome == Outcome::NotApplicable => text.push_str(": does not apply"),
             None => text.push_str(&format!(": not known, needs {}", value.required_text())),
         }
@@ -279,13 +283,8 @@ impl Explanation {
             Some(days) => text.push_str(&format!(" from {} to {}", days.from, days.to)),
             None => {}
         }
-        if let Some(gap) = self.gap_text() {
-            let word = if value.missing() {
-                "missing"
-            } else {
-                "too much"
-            };
-            text.push_str(&format!("; {gap} {word}"));
+        if let Some(gap) = self.gap_clause(value) {
+            text.push_str(&format!("; {gap}"));
         }
         for (number, what) in [
             (value.unconverted, "could not be converted"),
@@ -298,6 +297,28 @@ impl Explanation {
             }
         }
         text
+    }
+
+    /// What is missing or too much, as a part of a sentence.
+    fn gap_clause(&self, value: &Measured) -> Option<String> {
+        if value.of_which.is_empty() && value.gap.is_some_and(|gap| gap.is_zero()) {
+            let (Threshold::Gt(bound) | Threshold::Lt(bound)) = value.needs else {
+                return None;
+            };
+            let verdict = if value.missing() {
+                "not enough"
+            } else {
+                "too much"
+            };
+            let bound = number_text(bound, value.unit);
+            return Some(format!("exactly {bound} is {verdict}"));
+        }
+        let word = if value.missing() {
+            "missing"
+        } else {
+            "too much"
+        };
+        Some(format!("{} {word}", self.gap_text()?))
     }
 
     fn partner_clause(&self) -> String {
@@ -368,9 +389,24 @@ fn is_below(number: Decimal, needs: Threshold) -> bool {
     }
 }
 
+/// True when the bound itself is not enough, or too much.
+fn is_strict(needs: Threshold) -> bool {
+    matches!(needs, Threshold::Gt(_) | Threshold::Lt(_))
+}
+
 fn gap_words(gap: Decimal, needs: Threshold, unit: Unit) -> String {
-    let text = number_text(gap, unit);
+    let text = match unit {
+        Unit::Place if gap == Decimal::ONE => "1 place".to_owned(),
+        Unit::Place => format!("{} places", grouped(gap, 0)),
+        unit => number_text(gap, unit),
+    };
     match needs {
+        Threshold::Gt(bound) if gap.is_zero() => {
+            format!("anything above {}", number_text(bound, unit))
+        }
+        Threshold::Lt(bound) if gap.is_zero() => {
+            format!("everything from {} on", number_text(bound, unit))
+        }
         Threshold::Gt(_) | Threshold::Lt(_) => format!("more than {text}"),
         _ => text,
     }
@@ -380,6 +416,7 @@ fn gap_words(gap: Decimal, needs: Threshold, unit: Unit) -> String {
 pub(crate) fn threshold_text(needs: Threshold, unit: Unit) -> String {
     let text = |number| number_text(number, unit);
     match needs {
+        Threshold::Lte(bound) if unit == Unit::Place => format!("{} or better", text(bound)),
         Threshold::Gte(bound) => format!("at least {}", text(bound)),
         Threshold::Gt(bound) => format!("more than {}", text(bound)),
         Threshold::Lte(bound) => format!("at most {}", text(bound)),
@@ -410,6 +447,7 @@ pub(crate) fn number_text(number: Decimal, unit: Unit) -> String {
             Some(percent) => format!("{} %", grouped(percent, 0)),
             None => grouped(number, 0),
         },
+        Unit::Place => format!("place {}", grouped(number, 0)),
         Unit::Percent => format!("{} %", grouped(number, 0)),
         Unit::Things | Unit::Number => grouped(number, 0),
     }

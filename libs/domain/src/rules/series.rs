@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::money::Currency;
-use crate::rules::condition::Fields;
+use crate::rules::condition::{FieldRef, Fields};
 use crate::rules::contribution::{Contribution, LeftOut, key_text, traced_day};
 use crate::rules::fact::{Fact, FactKind};
 use crate::rules::model::{Addend, After, Condition, OfWhich, Per, Selection};
@@ -247,6 +247,19 @@ impl<'a> SeriesSpec<'a> {
                 let key = fact.get(name).and_then(key_text);
                 key.map(Some).ok_or(LeftOut::NoValue)
             }
+        }
+    }
+}
+
+impl SeriesSpec<'_> {
+    /// The name of the group of a fact, as it is written there.
+    pub(crate) fn written(&self, fact: &Fact) -> Option<String> {
+        match &self.group {
+            Some(GroupBy::Field(name)) => match fact.get(name)? {
+                FieldRef::Text(text) => Some(text.trim().to_owned()),
+                other => key_text(other),
+            },
+            _ => None,
         }
     }
 }

@@ -197,9 +197,11 @@ impl IndexedFacts {
         kinds.sum::<usize>() + self.certificates.len()
     }
 
-    /// Stops keeping every series that is not among these.
-    pub fn keep_only(&mut self, specs: &[SeriesSpec<'static>]) {
+    /// Stops keeping every series that is not among these, and the facts of every kind that is not
+    /// among those that are wanted whole. Certifications are always kept.
+    pub fn keep_only(&mut self, specs: &[SeriesSpec<'static>], kinds: &[FactKind]) {
         self.series.retain(|spec, _| specs.contains(spec));
+        self.whole.retain(|kind, _| kinds.contains(kind));
     }
 
     /// Every series that is kept, in no order.

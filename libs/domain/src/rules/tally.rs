@@ -28,6 +28,10 @@ pub struct Tally {
     /// The same facts group by group, where the series is divided.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub groups: BTreeMap<String, Tally>,
+    /// Of a group: how many facts there are of each day and each way to write its name, as
+    /// `2026-01-31 Name`, so that the first of them comes first.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub names: BTreeMap<String, u64>,
     /// Facts left out because a field that the filter needs is missing.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub unclear: u64,
@@ -124,6 +128,13 @@ impl Tally {
         self.count == 0 && self.unclear == 0 && self.valueless == 0 && self.unconverted == 0
     }
 
+    /// The name of a group as the first of its facts has it written; of facts of the same day the
+    /// first by letters.
+    pub fn name(&self) -> Option<&str> {
+        let (name, _) = self.names.first_key_value()?;
+        name.split_once(' ').map(|(_, written)| written)
+    }
+
     /// Takes a fact in.
     pub fn insert(&mut self, contribution: &Contribution<'_>) {
         self.shift(contribution, Sign::In);
@@ -155,6 +166,10 @@ impl Tally {
         if let Some(group) = &counted.group {
             let tally = self.groups.entry(group.clone()).or_default();
             tally.shift_one(counted, sign);
+            if let Some(written) = &counted.written {
+                let name = format!("{} {written}", counted.day);
+                shift(&mut tally.names, &name, 1, sign);
+            }
             if tally.is_empty() {
                 self.groups.remove(group);
             }
@@ -212,6 +227,7 @@ impl Tally {
         sign.sum(&mut self.sum, other.sum);
         combine_maps(&mut self.keys, &other.keys, sign);
         combine_maps(&mut self.converted, &other.converted, sign);
+        combine_maps(&mut self.names, &other.names, sign);
         sign.count(&mut self.unclear, other.unclear);
         sign.count(&mut self.valueless, other.valueless);
         sign.count(&mut self.unconverted, other.unconverted);

@@ -8,6 +8,7 @@ use jiff::civil::Date;
 use crate::rules::evaluate::{FactSource, Mode, Run, applicable, at_least};
 use crate::rules::explain::{Explanation, Node, Outcome, capped};
 use crate::rules::model::{Duration, Requirement, Sustained, Window};
+use crate::rules::tally::Tally;
 use crate::rules::window::first_reaching;
 use crate::time::{DateRange, PeriodUnit, add_days, add_months, next_day, previous_day};
 
@@ -233,7 +234,9 @@ impl<F: FactSource + ?Sized> Run<'_, F> {
         let mut children = Vec::with_capacity(total);
         for group in chosen {
             let outer = self.group.replace(group.clone());
-            children.push(self.requirement(&each.holds).inside(Node::Group, &group));
+            let written = tally.groups.get(&group).and_then(Tally::name);
+            let name = written.unwrap_or(&group);
+            children.push(self.requirement(&each.holds).inside(Node::Group, name));
             self.group = outer;
         }
         let outcome = match at_least(applicable(&children), &children) {

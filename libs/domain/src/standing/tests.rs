@@ -12,7 +12,7 @@ use super::subject::{Pin, Terms, Verdict, Version};
 use crate::ids::{EnrollmentId, PartnerId, ProgramId, TierId, TrackId};
 use crate::money::Money;
 use crate::program::{DemotionMode, ProgramDefinition, PromotionMode, Step};
-use crate::rules::{Fact, FactKind, NaiveFacts, NoRates, Value};
+use crate::rules::{Fact, FactKind, NaiveFacts, NoRates, Requirement, Value};
 use crate::time::{Calendar, add_days};
 
 /// Revenue over twelve months at two quarter ends: silver from 100,000, gold from 500,000; silver
@@ -279,30 +279,111 @@ fn a_value_a_cent_below_gives_notice_and_exactly_the_threshold_does_not() {
     }
 }
 
+/// The days of a process that began on 2026-01-01, the first of them being day 0, and what becomes
+/// of a partner whose missing cent is sold on that day.
+const DAYS_OF_RECOVERY: [(i32, &[&str]); 6] = [
+    (29, &["RecoveryRecorded"]),
+    (30, &["RecoveryRecorded"]),
+    (31, &["RemediationStarted", "RecoveryRecorded"]),
+    (119, &["RemediationStarted", "RecoveryRecorded"]),
+    (120, LOST),
+    (121, LOST),
+];
+const LOST: &[&str] = &[
+    "RemediationStarted",
+    "TierChanged",
+    "RequalificationPathOpened",
+];
+
 #[test]
-fn recovery_on_day_29_and_on_day_119_ends_the_process_and_day_121_is_too_late() {
-    for (day, expected) in [
-        (29, vec!["RecoveryRecorded"]),
-        (119, vec!["RemediationStarted", "RecoveryRecorded"]),
-        (
-            121,
-            vec![
-                "RemediationStarted",
-                "TierChanged",
-                "RequalificationPathOpened",
-            ],
-        ),
-    ] {
+fn recovery_counts_up_to_day_119_and_from_day_120_on_is_too_late() {
+    for (day, expected) in DAYS_OF_RECOVERY {
         let mut world = silver();
         world.won(date(2025, 7, 20), "74999.99");
         world.until(date(2026, 1, 1));
         let when = add_days(date(2026, 1, 1), day);
         let mut events = world.until(add_days(when, -1));
         world.won(when, "0.01");
-        events.extend(world.on(when));
+        events.extend(world.until(when));
         assert_eq!(names(&events), expected, "day {day}");
-        assert_eq!(world.tier(), if day == 121 { "bronze" } else { "silver" });
+        assert_eq!(world.tier(), if day < 120 { "silver" } else { "bronze" });
     }
+}
+
+#[test]
+fn a_sale_of_the_last_day_that_becomes_known_on_the_day_after_is_in_time() {
+    let mut world = silver();
+    world.won(date(2025, 7, 20), "74999.99");
+    world.until(date(2026, 4, 30));
+    world.won(date(2026, 4, 30), "0.01");
+    assert_eq!(names(&world.on(date(2026, 5, 1))), ["RecoveryRecorded"]);
+    assert_eq!(world.tier(), "silver");
+}
+
+/// The same amounts, as of the day itself, to reach a tier and to keep it.
+fn without_periods() -> World {
+    let mut world = World::new();
+    for tier in &mut world.definition.tracks[0].tiers {
+        tier.retention = None;
+        tier.qualification = match tier.qualification.take() {
+            Some(Requirement::EveryPeriod(periods)) => Some(*periods.holds),
+            other => other,
+        };
+    }
+    world
+}
+
+#[test]
+fn recovered_on_the_last_day_and_short_again_on_the_next_gets_a_new_notice() {
+    let mut world = without_periods();
+    world.won(date(2025, 1, 1), "100000");
+    world.until(date(2026, 4, 30));
+    // Within the twelve months up to the last day, and no longer on the day after.
+    world.won(date(2025, 5, 1), "100000");
+    let events = world.on(date(2026, 5, 1));
+    assert_eq!(names(&events), ["RecoveryRecorded", "DemotionNoticeIssued"]);
+    assert_eq!(world.tier(), "silver");
+}
+
+#[test]
+fn who_qualifies_on_the_day_of_the_demotion_loses_the_tier_and_regains_it() {
+    let mut world = without_periods();
+    world.won(date(2025, 1, 1), "100000");
+    world.until(date(2026, 4, 30));
+    assert_eq!(world.tier(), "silver");
+    world.won(date(2026, 5, 1), "100000");
+    let events = world.on(date(2026, 5, 1));
+    assert_eq!(
+        names(&events),
+        ["TierChanged", "RequalificationPathOpened", "TierChanged"]
+    );
+    let StandingEvent::TierChanged(lost) = &events[0] else {
+        panic!()
+    };
+    let sentence = &lost.evidence.sentence;
+    assert!(
+        sentence.contains("0.00 USD of at least 100,000.00 USD"),
+        "{sentence}"
+    );
+    assert!(sentence.contains("to 2026-04-30"), "{sentence}");
+    assert_eq!(world.tier(), "silver");
+    assert_eq!(world.standing.tier_since, date(2026, 5, 1));
+}
+
+#[test]
+fn a_recommended_demotion_is_withdrawn_on_any_day_before_a_person_decides() {
+    let mut world = silver();
+    world.definition.tracks[0].demotion.mode = DemotionMode::Recommend;
+    world.won(date(2025, 7, 20), "74999.99");
+    world.until(date(2026, 5, 1));
+    assert!(world.standing.recommended.is_some());
+    world.won(date(2026, 5, 3), "0.01");
+    let events = world.on(date(2026, 5, 3));
+    assert_eq!(
+        names(&events),
+        ["RecoveryRecorded", "RecommendationWithdrawn"]
+    );
+    assert_eq!(world.tier(), "silver");
 }
 
 #[test]

@@ -13,6 +13,7 @@ use tierline_domain::rules::{
 };
 use tierline_domain::time::{PeriodUnit, add_days};
 
+use crate::arbitrary_beyond::{any_beyond, any_tiers_held};
 use crate::given::{currency, day, fact, number};
 
 /// A few years of days, with leap days and month ends.
@@ -83,7 +84,7 @@ pub fn any_value() -> BoxedStrategy<Value> {
     .boxed()
 }
 
-fn any_test() -> BoxedStrategy<Test> {
+pub fn any_test() -> BoxedStrategy<Test> {
     let value = any_value;
     prop_oneof![
         value().prop_map(Test::Equals),
@@ -337,6 +338,7 @@ fn any_simple_measure() -> BoxedStrategy<Measure> {
             unit,
         }),
         1 => "[a-z]{1,5}".prop_map(|attribute| Measure::PartnerNumber { attribute }),
+        1 => any_tiers_held().prop_map(Measure::TiersHeld),
     ]
     .boxed()
 }
@@ -360,6 +362,7 @@ fn any_measure() -> BoxedStrategy<Measure> {
                 filter,
             });
             prop_oneof![
+                any_beyond(boxed().boxed()),
                 (boxed(), boxed(), when_zero()).prop_map(|(of, to, when_zero)| Measure::Ratio {
                     of,
                     to,
@@ -557,9 +560,9 @@ pub fn any_fact() -> BoxedStrategy<Fact> {
             ),
         ),
         proptest::option::of(decimal()),
-        proptest::option::weighted(0.9, any_day()),
-        proptest::option::weighted(0.9, any_day()),
-        proptest::option::of(any_day()),
+        (any::<bool>(), proptest::option::weighted(0.9, any_day())),
+        (any::<bool>(), proptest::option::weighted(0.9, any_day())),
+        (any::<bool>(), proptest::option::of(any_day())),
         proptest::collection::btree_map(
             proptest::sample::select(&["source", "customer", "level", "lines"]),
             any_value(),
@@ -577,19 +580,25 @@ pub fn any_fact() -> BoxedStrategy<Fact> {
             made.disqualified = disqualified;
             made.amount = amount.map(|(amount, code)| Money::new(amount, currency(code)));
             made.quantity = quantity;
-            for (name, date) in [
-                ("closed", closed),
-                ("awarded", awarded),
-                ("expires", expires),
-            ] {
-                if let Some(date) = date {
-                    made.dates.insert(name.to_owned(), date);
-                }
-            }
             made.fields = fields
                 .into_iter()
                 .map(|(name, value)| (name.to_owned(), value))
                 .collect();
+            for (name, (attribute, date)) in [
+                ("closed", closed),
+                ("awarded", awarded),
+                ("expires", expires),
+            ] {
+                match date {
+                    Some(date) if attribute => {
+                        made.fields.insert(name.to_owned(), Value::Date(date));
+                    }
+                    Some(date) => {
+                        made.dates.insert(name.to_owned(), date);
+                    }
+                    None => {}
+                }
+            }
             for (name, value) in [("person", person), ("certification", certification)] {
                 if let Some(text) = value {
                     made.fields.insert(name.to_owned(), Value::text(text));

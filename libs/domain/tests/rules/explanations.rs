@@ -151,3 +151,78 @@ fn the_key_of_a_known_series_is_pinned_because_rows_are_found_by_it() {
 }
 
 const PINNED_KEY: &str = "9db808d7034ddd0b1deff94aef15ad6c";
+
+#[test]
+fn a_bound_that_is_not_inside_reads_as_one() {
+    let deals = "{count: {facts: {kind: deal, date: closed, window: all_time}}}";
+    let tree = |needs: &str, deals_won: u32| {
+        let made = format!("criterion: {{id: c, name: Deals, measure: {deals}, needs: {needs}}}");
+        let facts = (0..deals_won).map(|id| won(id, "1", "2026-01-15"));
+        Partner::with(facts).explain(&requirement(&made), "2026-06-30")
+    };
+    for (needs, number, sentence, gap) in [
+        ("{lt: 3}", 2, "2, needs less than 3", None),
+        (
+            "{lt: 3}",
+            3,
+            "3, needs less than 3",
+            Some("exactly 3 is too much"),
+        ),
+        (
+            "{lt: 3}",
+            5,
+            "5, needs less than 3",
+            Some("more than 2 too much"),
+        ),
+        ("{gt: 3}", 4, "4, needs more than 3", None),
+        (
+            "{gt: 3}",
+            3,
+            "3, needs more than 3",
+            Some("exactly 3 is not enough"),
+        ),
+        (
+            "{gt: 3}",
+            1,
+            "1, needs more than 3",
+            Some("more than 2 missing"),
+        ),
+        ("{gte: 3}", 1, "1 of at least 3", Some("2 missing")),
+        ("{lte: 3}", 5, "5 of at most 3", Some("2 too much")),
+    ] {
+        let gap = gap.map(|gap| format!("; {gap}")).unwrap_or_default();
+        let expected = format!("Deals, all time: {sentence} up to 2026-06-30{gap}.");
+        assert_eq!(tree(needs, number).sentence(), expected);
+    }
+    assert_eq!(tree("{gt: 3}", 3).gap_text().unwrap(), "anything above 3");
+    assert_eq!(
+        tree("{lt: 3}", 3).gap_text().unwrap(),
+        "everything from 3 on"
+    );
+}
+
+#[test]
+fn a_group_is_named_as_the_first_of_its_facts_has_it_written() {
+    let each = requirement(
+        "for_each: {groups: {facts: {kind: deal, date: closed, window: {rolling_months: 12}}, \
+         by: customer}, holds: {criterion: {id: c, name: C, needs: {gte: 5}, measure: {count: \
+         {facts: {kind: deal, date: closed, window: all_time, same: customer}}}}}}",
+    );
+    let deal = |id, customer, closed| won(id, "1", closed).field("customer", customer);
+    let partner = Partner::with([
+        deal(1, "ACME ", "2026-03-01"),
+        deal(2, " Acme GmbH", "2026-02-01"),
+        deal(3, "acme", "2026-04-01"),
+        deal(4, "Acme", "2025-01-01"),
+        deal(5, "ACME GMBH", "2026-02-02"),
+    ]);
+    let names = |as_of: &str| -> Vec<String> {
+        let tree = partner.explain(&each, as_of);
+        tree.children
+            .iter()
+            .filter_map(|child| child.name.clone())
+            .collect()
+    };
+    assert_eq!(names("2026-06-30"), ["ACME", "Acme GmbH"]);
+    assert_eq!(names("2025-06-30"), ["Acme"]);
+}

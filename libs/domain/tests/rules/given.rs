@@ -8,8 +8,8 @@ use tierline_domain::Money;
 use tierline_domain::TierId;
 use tierline_domain::money::Currency;
 use tierline_domain::rules::{
-    Context, Evaluation, Explanation, Fact, FactKind, IndexedFacts, Mode, NaiveFacts, RateTable,
-    Requirement, Value, evaluate, kinds_of, series_of,
+    Beyond, Context, Evaluation, Explanation, Fact, FactKind, FactSource, IndexedFacts, Mode,
+    NaiveFacts, RateTable, Requirement, Value, WithBeyond, evaluate, kinds_of, series_of,
 };
 use tierline_domain::time::Calendar;
 
@@ -75,6 +75,12 @@ impl From<Decimal> for Entry {
     }
 }
 
+impl From<Date> for Entry {
+    fn from(date: Date) -> Self {
+        Self(Value::Date(date))
+    }
+}
+
 impl With for Fact {
     fn state(mut self, state: &str) -> Self {
         self.state = state.to_owned();
@@ -131,6 +137,8 @@ pub struct Partner {
     pub since: Date,
     /// The tiers that it has held.
     pub tiers: Vec<(TierId, Date)>,
+    /// What lies beyond it, where it is supplied.
+    pub beyond: Option<Beyond>,
 }
 
 impl Partner {
@@ -170,7 +178,20 @@ impl Partner {
             attributes: &self.attributes,
             rates: &self.rates,
         };
-        evaluate(requirement, &self.context(as_of, mode), &source)
+        self.evaluate_on(requirement, &self.context(as_of, mode), &source)
+    }
+
+    /// Evaluated on a source, with what lies beyond the partner.
+    pub fn evaluate_on<F: FactSource>(
+        &self,
+        requirement: &Requirement,
+        context: &Context<'_>,
+        facts: &F,
+    ) -> Evaluation {
+        match &self.beyond {
+            Some(beyond) => evaluate(requirement, context, &WithBeyond { facts, beyond }),
+            None => evaluate(requirement, context, facts),
+        }
     }
 
     /// The same facts as an index for a requirement, taken in one by one.
@@ -194,7 +215,7 @@ impl Partner {
         let as_of = day(as_of);
         let naive = self.naive(requirement, as_of, Mode::AtPeriodEnds);
         let context = self.context(as_of, Mode::AtPeriodEnds);
-        let indexed = evaluate(requirement, &context, &self.indexed(requirement));
+        let indexed = self.evaluate_on(requirement, &context, &self.indexed(requirement));
         assert_eq!(naive, indexed);
         naive
     }

@@ -6,13 +6,14 @@ use proptest::prelude::*;
 use tierline_domain::TierId;
 use tierline_domain::money::Currency;
 use tierline_domain::rules::{
-    Fact, FactSource, IndexedFacts, Mode, NaiveFacts, NoRates, Outcome, Requirement, Series, Tally,
-    contribution, evaluate, kinds_of, series_of,
+    Fact, FactKind, FactSource, IndexedFacts, Mode, NaiveFacts, NoRates, Outcome, Requirement,
+    Series, Tally, contribution, kinds_of, series_of,
 };
 use tierline_domain::time::{DateRange, add_days, next_day, previous_day};
 
 use crate::arbitrary::{any_day, any_fact, any_requirement, rates};
-use crate::given::{Partner, day, measured};
+use crate::arbitrary_beyond::beyond;
+use crate::given::{Partner, day, fact, measured};
 
 fn partner(facts: Vec<Fact>) -> Partner {
     let mut partner = Partner::with([]);
@@ -27,6 +28,7 @@ fn partner(facts: Vec<Fact>) -> Partner {
         }
     }
     partner.rates = rates();
+    partner.beyond = Some(beyond());
     partner.calendar.fiscal_year_start = 4;
     partner.since = day("2024-02-29");
     partner.calendar = partner.calendar.of_enrollment(2, partner.since);
@@ -80,7 +82,7 @@ proptest! {
             partner.facts.extend(new);
         }
         let context = partner.context(as_of, mode);
-        let incremental = evaluate(&requirement, &context, &index);
+        let incremental = partner.evaluate_on(&requirement, &context, &index);
         let naive = partner.naive(&requirement, as_of, mode);
         prop_assert_eq!(
             serde_json::to_string(&incremental.explanation).unwrap(),
@@ -115,7 +117,7 @@ proptest! {
     ) {
         let partner = partner(facts);
         let index = partner.indexed(&requirement);
-        let at = |day| evaluate(&requirement, &partner.context(day, mode), &index);
+        let at = |day| partner.evaluate_on(&requirement, &partner.context(day, mode), &index);
         let now = at(as_of);
         if let Some(next) = now.next_change {
             prop_assert!(next > as_of);
@@ -264,4 +266,22 @@ proptest! {
             prop_assert!(measured(&more) >= measured(&less));
         }
     }
+}
+
+#[test]
+fn what_no_requirement_needs_any_more_is_not_kept() {
+    let kinds = [FactKind::new("customer"), FactKind::new("contract")];
+    let facts = [
+        fact("customer", 1),
+        fact("contract", 1),
+        fact("contract", 2),
+    ];
+    let mut index = IndexedFacts::new();
+    for kind in kinds.clone() {
+        index.keep_whole(kind, &facts);
+    }
+    assert_eq!(index.kept_whole(), 3);
+    index.keep_only(&[], &kinds[..1]);
+    assert!(index.keeps_whole(&kinds[0]) && !index.keeps_whole(&kinds[1]));
+    assert_eq!(index.kept_whole(), 1);
 }

@@ -5,7 +5,9 @@
 )]
 
 mod arbitrary;
+mod arbitrary_beyond;
 mod arbitrary_definition;
+mod beyond;
 mod criteria;
 mod explanations;
 mod given;

@@ -90,6 +90,61 @@ fn what_was_kept_over_a_year_is_told_from_what_there_was_at_its_start() {
     assert_eq!(lasting("within"), "3");
 }
 
+/// A customer as it is recorded: its dates are attributes.
+fn recorded(id: &str, acquired: &str, lost: Option<&str>) -> Fact {
+    let fact = fact("customer", id)
+        .on("held", "2026-06-01")
+        .field("acquired", day(acquired));
+    match lost {
+        Some(lost) => fact.field("lost", day(lost)),
+        None => fact,
+    }
+}
+
+#[test]
+fn dates_that_are_attributes_count_like_those_of_the_thing() {
+    let partner = |made: fn(&str, &str, Option<&str>) -> Fact| {
+        Partner::with([
+            made("a", "2024-01-01", None),
+            made("b", "2024-01-01", Some("2026-06-29")),
+            made("c", "2025-12-01", Some("2026-05-31")),
+        ])
+    };
+    let (named, attributes) = (partner(customer), partner(recorded));
+    let facts = "{kind: customer, date: acquired, window: {rolling_months: 36}}";
+    let stayed = "{kind: customer, date: acquired, window: all_time, \
+                  after: {months: 6, unless: lost}}";
+    let acquired = "{field: {name: acquired_date, is: {gte: {date: 2025-01-01}}}}";
+    for (measure, expected) in [
+        (
+            "{in_force: {kind: customer, from: acquired, until: lost}}".to_owned(),
+            "1",
+        ),
+        (format!("{{count: {{facts: {facts}}}}}"), "3"),
+        (format!("{{days_since: {{facts: {facts}}}}}"), "211"),
+        (format!("{{count: {{facts: {stayed}}}}}"), "2"),
+        (
+            format!(
+                "{{in_force: {{kind: customer, from: acquired, until: lost, \
+                     when: {{within: {{current: year}}}}, where: {acquired}}}}}"
+            ),
+            "1",
+        ),
+    ] {
+        let as_of = |partner: &Partner| value(partner, &measure, "2026-06-30");
+        assert_eq!(as_of(&attributes).as_deref(), Some(expected), "{measure}");
+        assert_eq!(as_of(&attributes), as_of(&named), "{measure}");
+    }
+}
+
+#[test]
+fn a_date_of_the_thing_goes_before_an_attribute_of_the_same_name() {
+    let deal = deal(1, "a", "5", "2026-06-01").field("closed", day("2020-01-01"));
+    assert_eq!(deal.date("closed"), Some(day("2026-06-01")));
+    let attribute = Some(tierline_domain::rules::Value::Date(day("2020-01-01")));
+    assert_eq!(Fact::field(&deal, "closed"), attribute);
+}
+
 #[test]
 fn the_median_is_over_customers_and_not_over_deals() {
     let partner = Partner::with([
@@ -238,7 +293,7 @@ for_each:
     partner.facts.push(sold(3, "Cloud", "1"));
     let tree = partner.explain(&each, "2026-06-30");
     assert_eq!(tree.outcome, Outcome::Unmet);
-    assert_eq!(tree.children[0].name.as_deref(), Some("cloud"));
+    assert_eq!(tree.children[0].name.as_deref(), Some("Cloud"));
     assert!(
         tree.sentence().contains("1 of 2 groups"),
         "{}",

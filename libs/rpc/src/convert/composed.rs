@@ -20,7 +20,7 @@ pub(super) fn several(
     reader.at(field, |r| r.list("items", message.items, measure))
 }
 
-fn boxed(
+pub(super) fn boxed(
     reader: &mut Reader,
     field: &str,
     message: Option<Box<pb::Measure>>,

@@ -10,7 +10,7 @@ use tierline_proto::program::v1::measure::Kind;
 use super::measure_out::{measure, number_text, when_zero};
 use super::requirement_out::boxed as requirement;
 
-fn boxed(inner: &Measure) -> Option<Box<pb::Measure>> {
+pub(super) fn boxed(inner: &Measure) -> Option<Box<pb::Measure>> {
     Some(Box::new(measure(inner)))
 }
 

@@ -9,13 +9,13 @@ use tierline_proto::program::v1 as pb;
 
 use super::common::{decimal, period_unit, small};
 use super::condition::{condition, threshold};
-use super::{Reader, composed, fields};
+use super::{Reader, beyond, composed, fields};
 
 const ONE_OF_MEASURE: &str = "must be count, count_distinct, sum, persons_certified, \
                               months_in_program, months_in_tier, partner_number, points, groups, \
                               count_groups, roles, in_force, days_since, periods_in_tier, ratio, \
                               growth, total, difference, times, least, greatest, steps, linear, \
-                              weighted or gate";
+                              weighted, gate, tiers_held, across, rank or line";
 
 pub(super) fn measure(reader: &mut Reader, message: pb::Measure) -> Option<Measure> {
     use pb::measure::Kind;
@@ -52,6 +52,10 @@ pub(super) fn measure(reader: &mut Reader, message: pb::Measure) -> Option<Measu
         Kind::Linear(inner) => reader.at("linear", |r| composed::linear(r, *inner)),
         Kind::Weighted(inner) => reader.at("weighted", |r| composed::weighted(r, inner)),
         Kind::Gate(inner) => reader.at("gate", |r| composed::gate(r, *inner)),
+        Kind::TiersHeld(inner) => reader.at("tiers_held", |r| beyond::tiers_held(r, inner)),
+        Kind::Across(inner) => reader.at("across", |r| beyond::across(r, *inner)),
+        Kind::Rank(inner) => reader.at("rank", |r| beyond::rank(r, *inner)),
+        Kind::Line(inner) => reader.at("line", |r| beyond::line(r, *inner)),
     }
 }
 

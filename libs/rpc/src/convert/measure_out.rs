@@ -10,8 +10,8 @@ use tierline_proto::program::v1 as pb;
 use tierline_proto::program::v1::measure::Kind;
 
 use super::common::{date_text, period_unit_message};
-use super::composed_out;
 use super::condition_out::{condition, threshold};
+use super::{beyond_out, composed_out};
 
 pub(super) fn measure(measure: &Measure) -> pb::Measure {
     pb::Measure {
@@ -81,6 +81,10 @@ fn kind(measure: &Measure) -> Kind {
         Measure::Linear { of, table } => composed_out::linear(of, table),
         Measure::Weighted(parts) => composed_out::weighted(parts),
         Measure::Gate { when, of } => composed_out::gate(when, of),
+        Measure::TiersHeld(inner) => Kind::TiersHeld(beyond_out::tiers_held(inner)),
+        Measure::Across(inner) => Kind::Across(Box::new(beyond_out::across(inner))),
+        Measure::Rank(inner) => Kind::Rank(Box::new(beyond_out::rank(inner))),
+        Measure::Line(inner) => Kind::Line(Box::new(beyond_out::line(inner))),
     }
 }
 

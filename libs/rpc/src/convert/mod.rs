@@ -1,6 +1,8 @@
 //! Between messages and the types of the domain. Reading a message names every field that is wrong;
 //! writing one never fails.
 
+mod beyond;
+mod beyond_out;
 pub mod common;
 mod composed;
 mod composed_out;

@@ -115,7 +115,7 @@ fn sustained(reader: &mut Reader, message: pb::Sustained) -> Option<Sustained> {
     })
 }
 
-fn duration(reader: &mut Reader, message: pb::Duration) -> Option<Duration> {
+pub(super) fn duration(reader: &mut Reader, message: pb::Duration) -> Option<Duration> {
     use pb::duration::Kind;
     match message.kind {
         Some(Kind::Days(n)) => reader.at("days", |r| small(r, n)).map(Duration::Days),

@@ -70,14 +70,18 @@ fn periods(periods: &Periods) -> pb::Periods {
     }
 }
 
-fn sustained(sustained: &Sustained) -> pb::Sustained {
+pub(super) fn duration(duration: Duration) -> pb::Duration {
     use pb::duration::Kind;
-    let kind = match sustained.duration {
+    let kind = match duration {
         Duration::Days(days) => Kind::Days(days.into()),
         Duration::Months(months) => Kind::Months(months.into()),
     };
+    pb::Duration { kind: Some(kind) }
+}
+
+fn sustained(sustained: &Sustained) -> pb::Sustained {
     pb::Sustained {
-        duration: Some(pb::Duration { kind: Some(kind) }),
+        duration: Some(duration(sustained.duration)),
         longer: sustained.longer,
         holds: Some(boxed(&sustained.holds)),
     }

@@ -154,6 +154,13 @@ fn best_of(ways: Vec<(String, Requirement)>) -> Requirement {
     Requirement::BestOf(ways.collect())
 }
 
+pub fn duration() -> impl Strategy<Value = Duration> {
+    prop_oneof![
+        any::<u16>().prop_map(Duration::Days),
+        any::<u16>().prop_map(Duration::Months),
+    ]
+}
+
 fn through_time(inner: BoxedStrategy<Requirement>) -> BoxedStrategy<Requirement> {
     let holds = inner.prop_map(Box::new).boxed();
     let periods = (unit(), any::<u32>(), holds.clone())
@@ -167,15 +174,13 @@ fn through_time(inner: BoxedStrategy<Requirement>) -> BoxedStrategy<Requirement>
             holds,
         },
     );
-    let duration = prop_oneof![
-        any::<u16>().prop_map(Duration::Days),
-        any::<u16>().prop_map(Duration::Months),
-    ];
     let sustained =
-        (duration, any::<bool>(), holds.clone()).prop_map(|(duration, longer, holds)| Sustained {
-            duration,
-            longer,
-            holds,
+        (duration(), any::<bool>(), holds.clone()).prop_map(|(duration, longer, holds)| {
+            Sustained {
+                duration,
+                longer,
+                holds,
+            }
         });
     prop_oneof![
         periods.clone().prop_map(Requirement::EveryPeriod),

@@ -4,12 +4,13 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use tierline_domain::rules::{
-    Addend, After, Criterion, FactKind, Grouping, Growth, InForce, Measure, MostPer, Per, Points,
-    PointsEntry, Requirement, Role, Roles, ScorePoint, ScoreStep, Selection, Take, Taken, Validity,
-    Weight, When, WhenZero, Window,
+    Across, Addend, After, Company, Condition, Criterion, FactKind, Grouping, Growth, InForce,
+    Line, Measure, MostPer, Per, Points, PointsEntry, Rank, RankForm, Requirement, Role, Roles,
+    ScorePoint, ScoreStep, Selection, Take, Taken, TiersHeld, Validity, Weight, When, WhenZero,
+    Window,
 };
 
-use crate::arbitrary::{condition, day, number, partner, text, threshold, unit};
+use crate::arbitrary::{condition, day, duration, number, partner, text, threshold, unit};
 
 pub fn window() -> BoxedStrategy<Window> {
     prop_oneof![
@@ -191,7 +192,54 @@ fn of_facts() -> BoxedStrategy<Measure> {
         Just(Measure::MonthsInTier),
         (vec(text(), 0..3), unit())
             .prop_map(|(tiers, unit)| Measure::PeriodsInTier { tiers, unit }),
+        tiers_held(),
         text().prop_map(|attribute| Measure::PartnerNumber { attribute }),
+    ]
+    .boxed()
+}
+
+fn company() -> impl Strategy<Value = Company> {
+    prop::sample::select(vec![
+        Company::Itself,
+        Company::Parent,
+        Company::Child,
+        Company::Sibling,
+        Company::Group,
+    ])
+}
+
+fn tiers_held() -> BoxedStrategy<Measure> {
+    let filter = prop_oneof![Just(Condition::default()), condition()];
+    let rest = (filter, option::of(duration()));
+    let place = (option::of(text()), option::of(text()), vec(text(), 0..3));
+    // None at all is the same as the partner itself.
+    (vec(company(), 1..4), place, rest)
+        .prop_map(|(by, (program, track, tiers), (filter, held_for))| {
+            Measure::TiersHeld(TiersHeld {
+                by,
+                program,
+                track,
+                tiers,
+                filter,
+                held_for,
+            })
+        })
+        .boxed()
+}
+
+fn beyond(inner: BoxedStrategy<Measure>) -> BoxedStrategy<Measure> {
+    let of = inner.prop_map(Box::new).boxed();
+    let form = prop::sample::select(vec![RankForm::Place, RankForm::Percent]);
+    prop_oneof![
+        (text(), of.clone(), vec(company(), 0..4))
+            .prop_map(|(id, of, with)| Measure::Across(Across { id, of, with })),
+        (text(), of.clone(), option::of(text()), form)
+            .prop_map(|(id, of, per, form)| Measure::Rank(Rank { id, of, per, form })),
+        (text(), of, option::of(text())).prop_map(|(id, by, per)| Measure::Line(Line {
+            id,
+            by,
+            per
+        })),
     ]
     .boxed()
 }
@@ -202,6 +250,7 @@ pub fn measure() -> BoxedStrategy<Measure> {
             prop_oneof![
                 of_two(inner.clone()),
                 of_several(inner.clone()),
+                beyond(inner.clone()),
                 of_one(inner)
             ]
         })

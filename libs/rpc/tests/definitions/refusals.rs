@@ -195,6 +195,21 @@ fn what_a_measure_lacks_is_named() {
             vec!["roles.roles[0].filter"],
         ),
         (M::DaysSince(Default::default()), vec!["days_since.facts"]),
+        (M::Across(Default::default()), vec!["across.of"]),
+        (M::Rank(Default::default()), vec!["rank.of"]),
+        (M::Line(Default::default()), vec!["line.by"]),
+        (
+            M::TiersHeld(pb::TiersHeld {
+                by: vec![pb::Company::Child.into(), 0, 9],
+                held_for: Some(pb::Duration { kind: None }),
+                ..Default::default()
+            }),
+            vec![
+                "tiers_held.by[1]",
+                "tiers_held.by[2]",
+                "tiers_held.held_for",
+            ],
+        ),
         (
             M::PeriodsInTier(Default::default()),
             vec!["periods_in_tier.unit"],

@@ -8,7 +8,7 @@ use tierline_rpc::convert::{Reader, common as c, fields as f};
 use tierline_rpc::field_mask::FieldMask;
 
 /// The fields of an activity that a correction may name.
-const CORRECTABLE: &[&str] = &["title", "held_date", "quantity", "attributes"];
+const CORRECTABLE: &[&str] = &["title", "held_date", "amount", "quantity", "attributes"];
 
 /// A described activity.
 pub(crate) fn row(r: &mut Reader, row: pb::ActivityRow) -> RecordActivity {
@@ -30,6 +30,7 @@ pub(crate) fn described(
         external_id: c::optional_text(activity.external_id),
         title: activity.title,
         held_date: f::date(r, "held_date", &activity.held_date),
+        amount: f::optional_money(r, "amount", activity.amount),
         quantity: f::optional_decimal(r, "quantity", &activity.quantity),
         attributes: f::attributes(r, "attributes", activity.attributes),
     });
@@ -49,6 +50,7 @@ pub(crate) fn changes(r: &mut Reader, request: &pb::AmendRecordRequest) -> Activ
         |field| match field {
             "title" => !activity.title.is_empty(),
             "held_date" => !activity.held_date.is_empty(),
+            "amount" => activity.amount.is_some(),
             "quantity" => !activity.quantity.is_empty(),
             "attributes" => !activity.attributes.is_empty(),
             _ => false,
@@ -64,6 +66,9 @@ pub(crate) fn changes(r: &mut Reader, request: &pb::AmendRecordRequest) -> Activ
         };
         if mask.has("held_date") {
             changes.held_date = Some(f::date(r, "held_date", &activity.held_date));
+        }
+        if mask.has("amount") {
+            changes.amount = Some(f::optional_money(r, "amount", activity.amount));
         }
         if mask.has("quantity") {
             changes.quantity = Some(f::optional_decimal(r, "quantity", &activity.quantity));
@@ -96,6 +101,7 @@ fn activity_message(activity: &ActivityRecord) -> pb::ActivityRecord {
         external_id: f::text(activity.external_id.as_deref()),
         title: activity.title.clone(),
         held_date: activity.held_date.to_string(),
+        amount: activity.amount.map(c::money_message),
         quantity: activity
             .quantity
             .map(|quantity| quantity.to_string())

@@ -6,6 +6,13 @@ use tonic::Code;
 
 use super::{records, start};
 
+fn money(amount: &str) -> tierline_proto::common::v1::Money {
+    tierline_proto::common::v1::Money {
+        amount: amount.to_owned(),
+        currency_code: "EUR".to_owned(),
+    }
+}
+
 fn review(id: &str) -> pb::RecordActivityRequest {
     pb::RecordActivityRequest {
         record_id: id.to_owned(),
@@ -15,6 +22,7 @@ fn review(id: &str) -> pb::RecordActivityRequest {
             title: "First quarter".to_owned(),
             held_date: "2026-03-20".to_owned(),
             quantity: "4.5".to_owned(),
+            amount: Some(money("250.50")),
             ..Default::default()
         }),
         ..Default::default()
@@ -30,12 +38,15 @@ async fn an_activity_is_recorded_corrected_and_taken_back() {
         .await
         .unwrap()
         .into_inner();
-    assert_eq!(answer.record.unwrap().activity.unwrap().quantity, "4.5");
+    let activity = answer.record.unwrap().activity.unwrap();
+    assert_eq!(activity.quantity, "4.5");
+    assert_eq!(activity.amount, Some(money("250.50")));
     assert!(!answer.consistency_token.is_empty());
     let amend = pb::AmendRecordRequest {
         record_id: "q1".to_owned(),
         activity: Some(pb::ActivityRecord {
             title: "Q1".to_owned(),
+            amount: Some(money("99.90")),
             ..Default::default()
         }),
         etag: "\"v1\"".to_owned(),
@@ -46,7 +57,9 @@ async fn an_activity_is_recorded_corrected_and_taken_back() {
         .await
         .unwrap()
         .into_inner();
-    assert_eq!(amended.record.unwrap().activity.unwrap().title, "Q1");
+    let activity = amended.record.unwrap().activity.unwrap();
+    assert_eq!(activity.title, "Q1");
+    assert_eq!(activity.amount, Some(money("99.90")));
     assert_refused(
         service.amend_record(amend).await,
         Code::Aborted,

@@ -4,7 +4,7 @@ use rust_decimal::Decimal;
 use tierline_domain::activity::{DescribeCertification, RecordActivity, RecordDeal};
 use tierline_domain::partner::RecordPartner;
 use tierline_proto::{activity, common, enrollment, partner, program};
-use tierline_rpc::convert::common::attributes_message;
+use tierline_rpc::convert::common::{attributes_message, money_message};
 
 use super::world::{Enrollment, RateDay};
 use crate::messages::{certification_record, contact, deal_record, partner_status, profile, text};
@@ -87,6 +87,7 @@ pub(super) fn activity_row(row: u64, it: &RecordActivity) -> activity::v1::Activ
             external_id: text(activity.external_id.as_deref()),
             title: activity.title.clone(),
             held_date: activity.held_date.to_string(),
+            amount: activity.amount.map(money_message),
             quantity: number(activity.quantity),
             attributes: attributes_message(&activity.attributes),
         }),

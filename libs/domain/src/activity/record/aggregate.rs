@@ -1,5 +1,6 @@
 //! The record of an activity: its state and its decisions.
 
+use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use crate::activity::record::commands::{ActivityChanges, RecordActivity, RecordCommand};
@@ -7,6 +8,7 @@ use crate::activity::record::events::{ActivityRecord, RecordEvent};
 use crate::aggregate::{Claim, Decide, Entity, Routing, refuse_unreadable};
 use crate::ids::{PartnerId, check_label};
 use crate::limits;
+use crate::money::Money;
 use crate::rejection::{Kind, Rejection, Violations};
 use crate::rules::{Fact, FactKind};
 use crate::time::check_date;
@@ -97,6 +99,9 @@ impl Record {
         if let Some(date) = changes.held_date {
             activity.held_date = date;
         }
+        if let Some(amount) = changes.amount {
+            activity.amount = amount;
+        }
         if let Some(quantity) = changes.quantity {
             activity.quantity = quantity;
         }
@@ -161,6 +166,9 @@ fn check_activity(v: &mut Violations, prefix: &str, activity: &ActivityRecord) {
     let external = activity.external_id.as_deref();
     limits::check_optional_name(v, &path("external_id"), external, limits::EXTERNAL_ID);
     v.take("", check_date(&path("held_date"), activity.held_date));
+    if let Some(money) = activity.amount {
+        check_amount(v, &path("amount"), money, activity.held_date);
+    }
     if let Some(quantity) = activity.quantity {
         limits::check_number(v, &path("quantity"), quantity);
     }
@@ -170,6 +178,17 @@ fn check_activity(v: &mut Violations, prefix: &str, activity: &ActivityRecord) {
         &activity.attributes,
         RESERVED_FIELDS,
     );
+}
+
+fn check_amount(v: &mut Violations, path: &str, money: Money, held: Date) {
+    let Money { amount, currency } = money;
+    v.take(path, Money::checked(amount, currency));
+    if !currency.in_force_on(held) {
+        v.add(
+            format!("{path}.currency_code"),
+            format!("{currency} was not in force any more on {held}"),
+        );
+    }
 }
 
 impl Decide for Record {

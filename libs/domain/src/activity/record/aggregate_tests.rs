@@ -11,6 +11,7 @@ fn review() -> ActivityRecord {
         external_id: Some("QBR-1".to_owned()),
         title: "First quarter".to_owned(),
         held_date: date(2026, 4, 2),
+        amount: Some(Money::parse("250.50", "EUR").unwrap()),
         quantity: Some(4.into()),
         attributes: [("remote".to_owned(), Value::Flag(true))].into(),
     }
@@ -28,6 +29,11 @@ fn record(change: impl FnOnce(&mut RecordActivity)) -> RecordCommand {
 
 fn recorded() -> Given<Record> {
     given::<Record>([]).when(record(|_| ())).accepted()
+}
+
+/// A currency that is not in force on the day of the review.
+fn deutschmark() -> crate::money::Currency {
+    crate::money::Currency::parse("DEM").unwrap()
 }
 
 fn retract() -> RecordCommand {
@@ -62,12 +68,14 @@ fn an_activity_is_recorded_once_and_corrected_when_it_differs() {
 fn an_amendment_changes_what_it_names() {
     let changes = ActivityChanges {
         title: Some("Q1".to_owned()),
+        amount: Some(None),
         quantity: Some(None),
         ..ActivityChanges::default()
     };
     let amended = recorded().when(amend(changes.clone())).accepted();
     let activity = amended.state.activity().unwrap();
     assert_eq!((activity.title.as_str(), activity.quantity), ("Q1", None));
+    assert_eq!(activity.amount, None);
     assert_eq!(activity.attributes, review().attributes);
     amended
         .when(amend(changes))
@@ -120,11 +128,13 @@ fn every_wrong_field_is_named_at_once() {
     given::<Record>([])
         .when(record(|it| {
             it.activity.title = String::new();
+            it.activity.amount = Some(Money::new("1".parse().unwrap(), deutschmark()));
             it.activity.quantity = Some(rust_decimal::Decimal::MAX);
             it.activity.attributes = [("title".to_owned(), Value::Flag(true))].into();
         }))
         .invalid(&[
             "activity.title",
+            "activity.amount.currency_code",
             "activity.quantity",
             "activity.attributes.title",
         ]);
@@ -151,6 +161,10 @@ pub(crate) mod properties {
         prop_oneof![
             3 => (0..30_i32, prop::option::of(0..9_i64)).prop_map(|(days, quantity)| {
                 record(|it| {
+                    it.activity.amount = quantity.map(|cents| Money::new(
+                        rust_decimal::Decimal::new(cents * 10, 2),
+                        crate::money::Currency::EUR,
+                    ));
                     it.activity.held_date = add_days(it.activity.held_date, days);
                     it.activity.quantity = quantity.map(Into::into);
                 })

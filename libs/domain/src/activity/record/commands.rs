@@ -7,6 +7,7 @@ use rust_decimal::Decimal;
 
 use crate::activity::record::events::ActivityRecord;
 use crate::ids::{PartnerId, RecordId};
+use crate::money::Money;
 use crate::rules::Value;
 
 /// The commands of a record.
@@ -44,6 +45,8 @@ pub struct ActivityChanges {
     pub title: Option<String>,
     /// The business date on which it took place.
     pub held_date: Option<Date>,
+    /// An amount of money.
+    pub amount: Option<Option<Money>>,
     /// A number of something.
     pub quantity: Option<Option<Decimal>>,
     /// Attributes.

@@ -8,6 +8,7 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{PartnerId, RecordId};
+use crate::money::Money;
 use crate::rules::{FactKind, Value};
 
 /// The facts about the record of an activity.
@@ -60,6 +61,9 @@ pub struct ActivityRecord {
     pub title: String,
     /// The business date on which it took place.
     pub held_date: Date,
+    /// An amount of money: a budget, a fee, what was spent. Negative: given back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub amount: Option<Money>,
     /// A number of something: leads, participants, a score.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quantity: Option<Decimal>,

@@ -132,7 +132,11 @@ fn forget_windows(measure: &mut Measure) {
         | Measure::Steps { of, .. }
         | Measure::Linear { of, .. }
         | Measure::Gate { of, .. } => forget_windows(of),
-        Measure::PersonsCertified { .. }
+        Measure::Across(across) => forget_windows(&mut across.of),
+        Measure::Rank(rank) => forget_windows(&mut rank.of),
+        Measure::Line(line) => forget_windows(&mut line.by),
+        Measure::TiersHeld(_)
+        | Measure::PersonsCertified { .. }
         | Measure::Roles(_)
         | Measure::MonthsInProgram
         | Measure::MonthsInTier

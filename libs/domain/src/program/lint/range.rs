@@ -81,7 +81,9 @@ pub(super) fn range(measure: &Measure) -> Range {
         Measure::InForce(facts) => nothing_or_any(possible(&facts.filter, &facts.kind)),
         Measure::Sum { facts, .. } => nothing_or_any(possible(&facts.filter, &facts.kind)),
         Measure::Points(points) => Range::of(None, most_points(points)),
-        Measure::DaysSince { .. } | Measure::PeriodsInTier { .. } => Range::count(true),
+        Measure::DaysSince { .. } | Measure::PeriodsInTier { .. } | Measure::TiersHeld(_) => {
+            Range::count(true)
+        }
         Measure::MonthsInProgram | Measure::MonthsInTier => Range {
             whole: true,
             ..Range::ANY

@@ -189,6 +189,9 @@ impl<'a> Walk<'a, '_> {
                 self.measure(of, &format!("{path}.difference.of"));
                 self.measure(less, &format!("{path}.difference.less"));
             }
+            Measure::Across(across) => self.measure(&across.of, &format!("{path}.across.of")),
+            Measure::Rank(rank) => self.measure(&rank.of, &format!("{path}.rank.of")),
+            Measure::Line(line) => self.measure(&line.by, &format!("{path}.line.by")),
             Measure::Growth(growth) => self.measure(&growth.of, &format!("{path}.growth.of")),
             Measure::Total(parts) => self.several(parts, &format!("{path}.total")),
             Measure::Least(parts) => self.several(parts, &format!("{path}.least")),

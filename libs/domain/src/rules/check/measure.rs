@@ -62,18 +62,27 @@ impl Check {
                 self.selection(&at(path, "days_since.facts"), facts, depth);
             }
             Measure::PeriodsInTier { tiers, .. } => {
-                let path = at(path, "periods_in_tier.tiers");
-                self.lines(&path, tiers.len(), 1);
-                for (number, tier) in tiers.iter().enumerate() {
-                    let form = crate::ids::check_label("tier", tier);
-                    self.violations.take(&format!("{path}[{number}]"), form);
-                }
+                self.tiers(&at(path, "periods_in_tier.tiers"), tiers);
             }
             Measure::PartnerNumber { attribute } => {
                 self.text(at(path, "partner_number.attribute"), attribute);
             }
+            Measure::TiersHeld(wanted) => {
+                self.tiers_held(&at(path, "tiers_held"), wanted, depth);
+            }
+            Measure::Across(across) => self.across(&at(path, "across"), across, depth),
+            Measure::Rank(rank) => self.rank(&at(path, "rank"), rank, depth),
+            Measure::Line(line) => self.line(&at(path, "line"), line, depth),
             Measure::MonthsInProgram | Measure::MonthsInTier => {}
             composed => self.composed(path, composed, depth),
+        }
+    }
+
+    pub(super) fn tiers(&mut self, path: &str, tiers: &[String]) {
+        self.lines(path, tiers.len(), 1);
+        for (number, tier) in tiers.iter().enumerate() {
+            let form = crate::ids::check_label("tier", tier);
+            self.violations.take(&format!("{path}[{number}]"), form);
         }
     }
 

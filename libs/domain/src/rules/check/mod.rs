@@ -1,5 +1,6 @@
 //! The check of a requirement before it is published: every mistake at once, with its place.
 
+mod beyond;
 mod measure;
 
 use jiff::civil::Date;
@@ -68,6 +69,8 @@ struct Check {
     grouped: bool,
     /// True inside what looks at many days, which must not be nested.
     through_days: bool,
+    /// True inside what is measured of others too, which must not look beyond the partner itself.
+    beyond: bool,
 }
 
 fn at(path: &str, name: &str) -> String {
@@ -183,15 +186,15 @@ impl Check {
         self.requirement(&at(path, "holds"), &periods.holds, depth + 1);
     }
 
-    fn sustained(&mut self, path: &str, sustained: &Sustained, depth: usize) {
-        match sustained.duration {
-            Duration::Days(days) => {
-                self.within(at(path, "duration.days"), days, 1, MAX_DAYS);
-            }
-            Duration::Months(months) => {
-                self.within(at(path, "duration.months"), months, 1, MAX_MONTHS);
-            }
+    fn duration(&mut self, path: &str, duration: Duration) {
+        match duration {
+            Duration::Days(days) => self.within(at(path, "days"), days, 1, MAX_DAYS),
+            Duration::Months(months) => self.within(at(path, "months"), months, 1, MAX_MONTHS),
         }
+    }
+
+    fn sustained(&mut self, path: &str, sustained: &Sustained, depth: usize) {
+        self.duration(&at(path, "duration"), sustained.duration);
         self.through_days(path, |check| {
             check.requirement(&at(path, "holds"), &sustained.holds, depth + 1);
         });

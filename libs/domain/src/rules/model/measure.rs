@@ -6,7 +6,9 @@ use rust_decimal::Decimal;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Addend, Condition, Requirement, Selection, Window, is_default};
+use super::{
+    Across, Addend, Condition, Line, Rank, Requirement, Selection, TiersHeld, Window, is_default,
+};
 use crate::rules::fact::FactKind;
 use crate::schema::ExactNumber;
 use crate::time::PeriodUnit;
@@ -153,6 +155,14 @@ pub enum Measure {
     },
     /// The mean of numbers by weight, of those that apply.
     Weighted(Vec<Weight>),
+    /// How many tiers are held elsewhere, by the partner itself or by related companies.
+    TiersHeld(TiersHeld),
+    /// A number, with those of related companies added to it.
+    Across(Across),
+    /// The place among all enrollments of the track.
+    Rank(Rank),
+    /// The place in line for a tier that is limited in number.
+    Line(Line),
     /// A number, as long as something holds; otherwise zero.
     Gate {
         /// What has to hold.

@@ -4,11 +4,13 @@
 //! versions and kept up to date incrementally. It is written in YAML exactly as the serde form of
 //! these types, and sent over gRPC as the messages of the same names.
 
+mod beyond;
 mod condition;
 mod measure;
 mod requirement;
 mod selection;
 
+pub use beyond::{Across, Company, Line, Rank, RankForm, TiersHeld};
 pub use condition::{Condition, Test};
 pub use measure::{
     Grouping, Growth, InForce, Measure, MostPer, Per, Points, PointsEntry, Role, Roles, ScorePoint,

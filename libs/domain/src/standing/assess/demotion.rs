@@ -3,11 +3,11 @@
 use super::{Rules, Work, highest};
 use crate::ids::TierId;
 use crate::program::{DemotionMode, Step, Tier, Track};
-use crate::rules::{Explanation, FactSource, Mode, Outcome};
+use crate::rules::{Context, Explanation, FactSource, Mode, Outcome, Requirement, evaluate};
 use crate::standing::events::{
     Cause, Evidence, Notice, Recovery, Remediation, Requalification, StandingEvent,
 };
-use crate::time::{add_days, add_months};
+use crate::time::{add_days, add_months, previous_day};
 
 impl Work<'_> {
     /// Looks at what keeps the present tier. True when the tier was lost, so that the next one has
@@ -29,12 +29,27 @@ impl Work<'_> {
             return false;
         }
         let at_ends = self.evaluate(rules, requirement, Mode::AtPeriodEnds);
+        let today = match self.after_the_last_day(rules, requirement) {
+            None => None,
+            Some(then) => {
+                let today = self.evaluate(rules, requirement, Mode::AsOfToday);
+                let met_today = today.outcome == Outcome::Met;
+                if then.outcome != Outcome::Met {
+                    let unmet = if met_today { &then } else { &at_ends };
+                    let lost = self.advance(rules, rank, unmet, qualified);
+                    self.regains = lost && met_today;
+                    return lost;
+                }
+                self.recover(tier, if met_today { &today } else { &then });
+                Some(today)
+            }
+        };
         let in_process = self.standing.process.is_some();
         if !in_process && at_ends.outcome != Outcome::Unmet {
             self.forget_demotion(rules.track, rank);
             return false;
         }
-        let today = self.evaluate(rules, requirement, Mode::AsOfToday);
+        let today = today.unwrap_or_else(|| self.evaluate(rules, requirement, Mode::AsOfToday));
         if today.outcome == Outcome::Met {
             if in_process {
                 self.recover(tier, &today);
@@ -54,6 +69,26 @@ impl Work<'_> {
         }
         self.give_notice(tier, &at_ends, rules);
         self.advance(rules, rank, &at_ends, qualified)
+    }
+
+    /// Once the remediation is over, what was satisfied as of its last day decides; `None` before
+    /// that. A demotion that is only recommended is lost by nobody until a person decides, and the
+    /// present day goes on deciding.
+    fn after_the_last_day<F: FactSource + ?Sized>(
+        &self,
+        rules: &Rules<'_, F>,
+        requirement: &Requirement,
+    ) -> Option<Explanation> {
+        let process = self.standing.process.as_ref()?;
+        let recommends = rules.track.demotion.mode == DemotionMode::Recommend;
+        if recommends || self.as_of < process.remediation_ends {
+            return None;
+        }
+        let context = Context {
+            as_of: previous_day(process.remediation_ends),
+            ..self.context(rules, Mode::AsOfToday)
+        };
+        Some(evaluate(requirement, &context, rules.facts).explanation)
     }
 
     pub(super) fn forget_demotion(&mut self, track: &Track, present: usize) {

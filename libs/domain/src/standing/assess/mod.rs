@@ -9,7 +9,9 @@
 //! - A process starts on the day on which retention is found unmet, unless the same measures, taken
 //!   as of that day, satisfy it: such a partner would recover at once.
 //! - Recovery on any day before the end of the remediation cancels the process.
-//! - The demotion falls on the day on which notice and remediation days have passed.
+//! - The demotion falls on the day on which notice and remediation days have passed. What counts
+//!   for it is what was satisfied as of the day before, the last of the remediation. Whoever
+//!   qualifies again on the day of the demotion itself loses the tier and regains it.
 
 mod demotion;
 mod progress;
@@ -64,6 +66,7 @@ pub fn assess<F: FactSource + ?Sized>(
         terms,
         as_of,
         basis: basis.clone(),
+        regains: false,
     };
     if work.standing.closed.is_some() || work.standing.unreadable {
         return work.done();
@@ -132,6 +135,9 @@ struct Work<'a> {
     terms: &'a Terms,
     as_of: Date,
     basis: Basis,
+    /// True when the tier was lost although the day itself satisfies what keeps it, so that it may
+    /// be reached anew.
+    regains: bool,
 }
 
 impl Work<'_> {
@@ -323,6 +329,10 @@ impl Work<'_> {
             if !self.retain(rules, &qualified) {
                 break;
             }
+        }
+        if std::mem::take(&mut self.regains) {
+            let qualified = self.qualified(rules);
+            self.promote(rules, &qualified);
         }
         let same = before == (self.standing.tier.clone(), self.standing.tier_since);
         same.then_some(qualified)
