@@ -72,6 +72,8 @@ enum Command {
     Partners(commands::partners::PartnersArgs),
     /// Look at where partners stand.
     Standing(commands::standing::StandingArgs),
+    /// Say where a partner would stand with deals that have not happened.
+    WhatIf(commands::what_if::WhatIfArgs),
     /// Say why a partner has its tier, or what a decision rests on.
     Explain(commands::explain::ExplainArgs),
     /// Decisions about tiers, their evidence, and their proof.
@@ -104,6 +106,7 @@ impl Cli {
             Command::Database(args) => commands::database::run(args, &globals).await,
             Command::Partners(args) => commands::partners::run(args, &globals).await,
             Command::Standing(args) => commands::standing::run(args, &globals).await,
+            Command::WhatIf(args) => commands::what_if::run(args, &globals).await,
             Command::Explain(args) => commands::explain::run(args, &globals).await,
             Command::Audit(args) => commands::audit::run(args, &globals).await,
             Command::Doctor(args) => commands::doctor::run(args, &globals).await,

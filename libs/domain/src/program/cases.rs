@@ -9,9 +9,9 @@ use rust_decimal::Decimal;
 use crate::aggregate::Decide;
 use crate::enrollment::events::Enrolled;
 use crate::ids::{EnrollmentId, PartnerId, ProgramId, TierId};
-use crate::money::Money;
+use crate::program::case_facts::facts_of;
 use crate::program::definition::{ProgramDefinition, Track};
-use crate::program::file::{Case, CaseFact, Expected, ProcessState};
+use crate::program::file::{Case, Expected, ProcessState};
 use crate::rejection::{Rejection, Violations};
 use crate::rules::{
     Beyond, Context, Explanation, Fact, Mode, NaiveFacts, Outcome, RateTable, Requirement, Value,
@@ -500,52 +500,4 @@ fn lines(tree: &Explanation) -> Vec<String> {
     let mut all = Vec::new();
     walk(tree, 0, &mut all);
     all
-}
-
-fn facts_of(case: &Case) -> Result<Vec<Fact>, Rejection> {
-    let mut facts = Vec::new();
-    for (at, given) in case.facts.iter().enumerate() {
-        for number in 1..=given.times.unwrap_or(1) {
-            facts.push(fact_of(at, number, given)?);
-        }
-    }
-    Ok(facts)
-}
-
-fn fact_of(at: usize, number: u16, given: &CaseFact) -> Result<Fact, Rejection> {
-    let numbered = |text: &str| text.replace("{n}", &number.to_string());
-    let usual = match given.kind.as_str() {
-        "deal" => "won",
-        "certification" => "valid",
-        _ => "recorded",
-    };
-    let amount = given.amount.as_deref().map(|text| {
-        let path = format!("facts[{at}].amount");
-        let (number, currency) = text.trim().split_once(' ').ok_or_else(|| {
-            Rejection::invalid(
-                &path,
-                format!("\"{text}\" is no amount; write it like 100 USD"),
-            )
-        })?;
-        Money::parse(number, currency.trim())
-            .map_err(|wrong| Rejection::invalid(&path, wrong.to_string()))
-    });
-    let fields = given.fields.iter().map(|(name, value)| {
-        let value = match value {
-            Value::Text(text) => Value::Text(numbered(text)),
-            other => other.clone(),
-        };
-        (name.clone(), value)
-    });
-    Ok(Fact {
-        kind: given.kind.clone(),
-        id: format!("{at}-{number}"),
-        version: 1,
-        state: given.state.clone().unwrap_or_else(|| usual.to_owned()),
-        amount: amount.transpose()?,
-        quantity: given.quantity,
-        dates: given.dates.clone(),
-        fields: fields.collect(),
-        disqualified: None,
-    })
 }

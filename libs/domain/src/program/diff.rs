@@ -15,10 +15,10 @@ use crate::program::definition::ProgramDefinition;
 pub struct Change {
     /// The place, such as `tracks[resell].tiers[gold].qualification.all[revenue].needs.gte`.
     pub place: String,
-    /// What stood there, as JSON; absent: nothing.
+    /// What stood there: a text or number as it is, everything else as JSON; absent: nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<String>,
-    /// What stands there, as JSON; absent: nothing.
+    /// What stands there, in the same form; absent: nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<String>,
 }
@@ -42,9 +42,17 @@ fn compare(place: &str, before: &Json, after: &Json, changes: &mut Vec<Change>) 
         (Json::Array(before), Json::Array(after)) => compare_lists(place, before, after, changes),
         _ => changes.push(Change {
             place: place.to_owned(),
-            before: Some(before.to_string()),
-            after: Some(after.to_string()),
+            before: Some(text(before)),
+            after: Some(text(after)),
         }),
+    }
+}
+
+/// Numbers are exact, and stand as texts in JSON.
+fn text(value: &Json) -> String {
+    match value {
+        Json::String(text) => text.clone(),
+        other => other.to_string(),
     }
 }
 
@@ -69,8 +77,8 @@ fn both(place: &str, before: Option<&Json>, after: Option<&Json>, changes: &mut 
         (Some(before), Some(after)) => compare(place, before, after, changes),
         (before, after) => changes.push(Change {
             place: place.to_owned(),
-            before: before.map(Json::to_string),
-            after: after.map(Json::to_string),
+            before: before.map(text),
+            after: after.map(text),
         }),
     }
 }

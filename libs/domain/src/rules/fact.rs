@@ -32,6 +32,15 @@ impl FactKind {
         Self(name.into())
     }
 
+    /// The state of a fact of this kind of which nothing else is said.
+    pub fn usual_state(&self) -> &'static str {
+        match self.0.as_str() {
+            Self::DEAL => "won",
+            Self::CERTIFICATION => "valid",
+            _ => "recorded",
+        }
+    }
+
     /// The name of the kind.
     pub fn as_str(&self) -> &str {
         &self.0

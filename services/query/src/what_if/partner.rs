@@ -119,13 +119,9 @@ fn fact(at: usize, message: pb::SupposedFact) -> Result<Fact, Rejection> {
     if kind.is_empty() {
         violations.add("kind", "is required, such as deal");
     }
-    let usual = match kind {
-        FactKind::DEAL => "won",
-        FactKind::CERTIFICATION => "valid",
-        _ => "recorded",
-    };
+    let kind = FactKind::new(kind);
     let state = match message.state.trim() {
-        "" => usual,
+        "" => kind.usual_state(),
         state => state,
     };
     let amount = message.amount.map(|amount| {
@@ -149,10 +145,10 @@ fn fact(at: usize, message: pb::SupposedFact) -> Result<Fact, Rejection> {
     violations.check()?;
     let (quantity, fields) = read.unwrap_or_default();
     Ok(Fact {
-        kind: FactKind::new(kind),
+        state: state.to_owned(),
+        kind,
         id: format!("supposed-{at}"),
         version: 1,
-        state: state.to_owned(),
         amount: amount.flatten(),
         quantity,
         dates,

@@ -27,3 +27,4 @@ pub mod targets;
 pub mod token;
 pub mod up;
 pub mod verify;
+pub mod what_if;

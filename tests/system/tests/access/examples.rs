@@ -570,6 +570,18 @@ pub const EXAMPLES: &[Example] = &[
         "tierline.query.v1.AuditService/ReplayDecisions",
         r#"enrollment_id: "$-e""#,
     ),
+    own(
+        "tierline.query.v1.WhatIfService/PreviewProgram",
+        concat!("draft {", program!("$-valid"), "}"),
+    ),
+    named(
+        "tierline.query.v1.WhatIfService/BacktestProgram",
+        r#"program_id: "$-prog""#,
+    ),
+    named(
+        "tierline.query.v1.WhatIfService/PreviewPartner",
+        r#"partner_id: "$-one""#,
+    ),
     cell("tierline.query.v1.OperationsService/GetStatus", "", "OK"),
     cell("tierline.query.v1.OperationsService/ListParked", "", "OK"),
     cell(

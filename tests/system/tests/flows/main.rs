@@ -28,6 +28,8 @@ mod reading;
 mod rebuilding;
 mod takeover;
 mod topology;
+mod trials;
+
 mod world;
 
 use std::pin::Pin;
@@ -64,13 +66,14 @@ const FIRST: [Flow; 7] = [
     flow!(rates),
     flow!(applications),
 ];
-const SECOND: [Flow; 6] = [
+const SECOND: [Flow; 7] = [
     flow!(imports),
     flow!(demotion),
     flow!(keys),
     flow!(reading),
     flow!(audit),
     flow!(parked),
+    flow!(trials),
 ];
 /// Alone: these are about the whole installation.
 const REBUILDING: [Flow; 1] = [flow!(rebuilding)];

@@ -5,7 +5,7 @@ mod diff;
 mod export;
 mod lint;
 mod plan;
-mod source;
+pub mod source;
 mod test;
 mod trial;
 
@@ -24,6 +24,8 @@ use tierline_proto::program::v1::{
     ApplyProgramRequest, GetProgramRequest, GetProgramVersionRequest, Program,
     get_program_version_request::Selector,
 };
+
+pub use trial::movement;
 
 use crate::cli::Globals;
 use crate::client::refused;
