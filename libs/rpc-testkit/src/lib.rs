@@ -187,6 +187,7 @@ impl TestServer {
             definition: Box::new(definition),
             effective_date: since.parse().expect("a date"),
             note: String::new(),
+            transition: tierline_domain::program::Transition::Now,
             today: TODAY.parse().expect("a date"),
         });
         self.run::<Program>(&stream, command)

@@ -48,6 +48,7 @@ impl OrgView {
         let ProgramEvent::ProgramVersionPublished {
             version,
             effective_date,
+            transition,
             definition,
             ..
         } = event
@@ -60,6 +61,7 @@ impl OrgView {
         versions.push(Version {
             number: *version,
             effective: *effective_date,
+            transition: *transition,
             definition: (**definition).clone(),
         });
         true

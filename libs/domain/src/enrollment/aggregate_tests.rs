@@ -325,6 +325,7 @@ fn a_track_counts_when_any_published_version_has_it() {
             definition: Box::new(definition),
             effective_date: TODAY,
             note: String::new(),
+            transition: crate::program::Transition::Now,
             today: TODAY,
         })
     };

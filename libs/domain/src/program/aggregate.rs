@@ -9,6 +9,7 @@ use crate::limits;
 use crate::program::commands::{ApplyProgram, ProgramCommand, PublishDraft};
 use crate::program::definition::ProgramDefinition;
 use crate::program::events::ProgramEvent;
+use crate::program::transition::Transition;
 use crate::program::validate::{check_size, validate};
 use crate::rejection::{Kind, Rejection, Violations};
 use crate::time::check_date;
@@ -35,6 +36,9 @@ pub struct PublishedVersion {
     pub effective_date: Date,
     /// Why it was published, in the author's words; may be empty.
     pub note: String,
+    /// From when on tiers may be lost under it.
+    #[serde(default, skip_serializing_if = "Transition::is_usual")]
+    pub transition: Transition,
     /// Its whole content.
     pub definition: Box<ProgramDefinition>,
 }
@@ -134,9 +138,11 @@ impl Program {
         let PublishDraft {
             effective_date,
             note,
+            transition,
             today,
         } = publish;
-        self.next_version(draft, effective_date, note, today)
+        let dates = (effective_date, transition);
+        self.next_version(draft, dates, note, today)
     }
 
     fn apply(&self, apply: ApplyProgram) -> Result<Vec<ProgramEvent>, Rejection> {
@@ -144,14 +150,16 @@ impl Program {
             definition,
             effective_date,
             note,
+            transition,
             today,
         } = apply;
+        let dates = (effective_date, transition);
         if let Some(program) = &self.program {
             slug_must_be(program, &definition)?;
-            return self.next_version(definition, effective_date, note, today);
+            return self.next_version(definition, dates, note, today);
         }
         let (slug, name) = (definition.slug.clone(), definition.name.clone());
-        let mut events = self.next_version(definition, effective_date, note, today)?;
+        let mut events = self.next_version(definition, dates, note, today)?;
         let program = ProgramId::parse(slug)?;
         events.insert(0, ProgramEvent::ProgramCreated { program, name });
         Ok(events)
@@ -160,7 +168,7 @@ impl Program {
     fn next_version(
         &self,
         definition: Box<ProgramDefinition>,
-        effective_date: Date,
+        (effective_date, transition): (Date, Transition),
         note: String,
         today: Date,
     ) -> Result<Vec<ProgramEvent>, Rejection> {
@@ -181,6 +189,7 @@ impl Program {
         v.take("definition", validate(&definition));
         limits::check_note(&mut v, "note", &note);
         v.take("", check_date("effective_date", effective_date));
+        v.take("", transition.check(&definition, effective_date));
         v.check()?;
         if let Some(latest) = latest {
             begins_after(latest, effective_date, today)?;
@@ -189,6 +198,7 @@ impl Program {
             version: latest.map_or(1, |latest| latest.version + 1),
             effective_date,
             note,
+            transition,
             definition,
         }])
     }
@@ -261,6 +271,7 @@ impl Decide for Program {
                 effective_date,
                 definition,
                 note,
+                transition,
             } => {
                 if self.draft.as_ref() == Some(definition) {
                     self.draft = None;
@@ -269,6 +280,7 @@ impl Decide for Program {
                     version: *version,
                     effective_date: *effective_date,
                     note: note.clone(),
+                    transition: *transition,
                     definition: definition.clone(),
                 });
             }
@@ -313,6 +325,7 @@ mod tests {
             definition: named(name),
             effective_date,
             note: String::new(),
+            transition: Transition::Now,
             today: TODAY,
         })
     }
@@ -321,6 +334,7 @@ mod tests {
         ProgramCommand::Publish(PublishDraft {
             effective_date,
             note: "as agreed".to_owned(),
+            transition: Transition::Now,
             today: TODAY,
         })
     }
@@ -343,6 +357,7 @@ mod tests {
                 version: 1,
                 effective_date: TODAY,
                 note: "as agreed".to_owned(),
+                transition: Transition::Now,
                 definition: named("Resale"),
             }]);
         assert_eq!(program.state.draft(), None);
@@ -371,6 +386,7 @@ mod tests {
                 version: 1,
                 effective_date: TODAY,
                 note: String::new(),
+                transition: Transition::Now,
                 definition: named("Resale"),
             },
         ]);

@@ -196,6 +196,7 @@ impl<'a> Play<'a> {
             versions: vec![Version {
                 number: 1,
                 effective: Date::MIN,
+                transition: crate::program::Transition::Now,
                 definition: definition.clone(),
             }],
             terms,

@@ -4,6 +4,7 @@ use jiff::civil::Date;
 
 use crate::ids::ProgramId;
 use crate::program::definition::ProgramDefinition;
+use crate::program::transition::Transition;
 
 /// The commands of a program.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,6 +40,8 @@ pub struct PublishDraft {
     pub effective_date: Date,
     /// Why, in the author's words; may be empty.
     pub note: String,
+    /// From when on tiers may be lost under it.
+    pub transition: Transition,
     /// The business date in the org.
     pub today: Date,
 }
@@ -52,6 +55,8 @@ pub struct ApplyProgram {
     pub effective_date: Date,
     /// Why, in the author's words; may be empty.
     pub note: String,
+    /// From when on tiers may be lost under it.
+    pub transition: Transition,
     /// The business date in the org.
     pub today: Date,
 }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::ProgramId;
 use crate::program::definition::ProgramDefinition;
+use crate::program::transition::Transition;
 
 /// The facts about a program. They concern every partner of the org.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,6 +33,9 @@ pub enum ProgramEvent {
         /// Why it was published, in the author's words; may be empty. The author is the actor in
         /// the metadata.
         note: String,
+        /// From when on tiers may be lost under it.
+        #[serde(default, skip_serializing_if = "Transition::is_usual")]
+        transition: Transition,
         /// The whole content.
         definition: Box<ProgramDefinition>,
     },

@@ -13,6 +13,7 @@ mod names_beyond;
 pub mod org;
 pub mod rates;
 pub mod remarks;
+pub mod transition;
 pub mod validate;
 pub mod yaml;
 
@@ -27,5 +28,6 @@ pub use definition::{
 pub use events::ProgramEvent;
 pub use file::{Case, program_file_from_yaml};
 pub use remarks::{Catalogue, Suppression};
+pub use transition::Transition;
 pub use validate::validate;
 pub use yaml::{program_from_yaml, program_to_yaml};

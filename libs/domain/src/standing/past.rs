@@ -86,12 +86,14 @@ impl OrgHistory {
             AnyEvent::Program(ProgramEvent::ProgramVersionPublished {
                 version,
                 effective_date,
+                transition,
                 definition,
                 ..
             }) => {
                 let version = Version {
                     number: *version,
                     effective: *effective_date,
+                    transition: *transition,
                     definition: (**definition).clone(),
                 };
                 OrgWide::Version(ProgramId::parse(place.stream.id())?, Box::new(version))

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::enrollment::events::{Enrolled, EnrollmentEvent};
 use crate::ids::{EnrollmentId, PartnerId, ProgramId, TierId, TrackId};
-use crate::program::ProgramDefinition;
+use crate::program::{ProgramDefinition, Transition};
 
 /// The enrollment as the assessment sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -119,6 +119,9 @@ pub struct Version {
     pub number: u32,
     /// First day on which it is in force.
     pub effective: Date,
+    /// From when on tiers may be lost under it.
+    #[serde(default, skip_serializing_if = "Transition::is_usual")]
+    pub transition: Transition,
     /// Its content.
     pub definition: ProgramDefinition,
 }

@@ -11,7 +11,7 @@ use super::events::{Basis, Cause, Direction, Ending, StandingEvent, TierSource};
 use super::subject::{Pin, Terms, Verdict, Version};
 use crate::ids::{EnrollmentId, PartnerId, ProgramId, TierId, TrackId};
 use crate::money::Money;
-use crate::program::{DemotionMode, ProgramDefinition, PromotionMode, Step};
+use crate::program::{DemotionMode, ProgramDefinition, PromotionMode, Step, Transition};
 use crate::rules::{Fact, FactKind, NaiveFacts, NoRates, Requirement, Value};
 use crate::time::{Calendar, add_days};
 
@@ -47,6 +47,7 @@ struct World {
     facts: Vec<Fact>,
     standing: Standing,
     attributes: BTreeMap<String, Value>,
+    transition: Transition,
 }
 
 fn tier(id: &str) -> TierId {
@@ -72,6 +73,7 @@ impl World {
             facts: Vec::new(),
             standing: Standing::default(),
             attributes: BTreeMap::new(),
+            transition: Transition::Now,
         }
     }
 
@@ -94,6 +96,7 @@ impl World {
         let versions = [Version {
             number: 1,
             effective: date(2020, 1, 1),
+            transition: self.transition,
             definition: self.definition.clone(),
         }];
         let facts = NaiveFacts {
@@ -188,6 +191,33 @@ fn silver() -> World {
     world.until(date(2025, 1, 1));
     assert_eq!(world.tier(), "silver");
     world
+}
+
+#[test]
+fn until_the_day_that_a_version_spares_tiers_no_demotion_begins_and_none_ends() {
+    let mut spared = silver();
+    spared.transition = Transition::NoLossUntil(date(2026, 3, 1));
+    assert_eq!(names(&spared.until(date(2026, 2, 28))), [""; 0]);
+    let begun = spared.until(date(2026, 3, 1));
+    assert_eq!(names(&begun), ["DemotionNoticeIssued"]);
+
+    let mut caught = silver();
+    caught.until(date(2026, 2, 1));
+    assert!(caught.standing.process.is_some());
+    caught.transition = Transition::NoLossUntil(date(2026, 9, 1));
+    caught.until(date(2026, 8, 31));
+    assert_eq!(caught.tier(), "silver", "it would have been lost on 1 May");
+    caught.until(date(2026, 9, 1));
+    assert_eq!(caught.tier(), "bronze");
+}
+
+#[test]
+fn what_a_version_gives_is_given_while_it_spares_tiers() {
+    let mut world = World::new();
+    world.transition = Transition::NoLossUntil(date(2027, 1, 1));
+    world.won(date(2024, 7, 15), "100000.00");
+    world.until(date(2025, 1, 1));
+    assert_eq!(world.tier(), "silver");
 }
 
 #[test]

@@ -17,8 +17,10 @@ mod measure_out;
 mod reader;
 mod requirement;
 mod requirement_out;
+mod transition;
 
 pub use content::DefinitionContent;
 pub use definition::definition;
 pub use definition_out::{color_message, definition_message};
 pub use reader::Reader;
+pub use transition::{transition, transition_message};

@@ -1,10 +1,12 @@
 //! Programs between the contract and the domain.
 
 use jiff::civil::Date;
-use tierline_domain::program::{Program, ProgramDefinition, PublishedVersion, program_to_yaml};
+use tierline_domain::program::{
+    Program, ProgramDefinition, PublishedVersion, Transition, program_to_yaml,
+};
 use tierline_domain::{ProgramId, Rejection};
 use tierline_proto::program::v1 as pb;
-use tierline_rpc::convert::{DefinitionContent, definition_message};
+use tierline_rpc::convert::{DefinitionContent, Reader, definition_message};
 
 /// Most versions that a program shows; the rest is listed.
 const SHOWN: usize = 100;
@@ -79,12 +81,18 @@ pub(crate) fn message(program: &Program, version: u64, today: Date) -> pb::Progr
     }
 }
 
+/// From when on tiers may be lost under a version.
+pub(crate) fn transition(reader: &mut Reader, message: Option<pb::Transition>) -> Transition {
+    tierline_rpc::convert::transition(reader, "transition", message)
+}
+
 /// A version without its definition.
 pub(crate) fn summary(version: &PublishedVersion) -> pb::ProgramVersionSummary {
     pb::ProgramVersionSummary {
         version: version.version,
         effective_date: version.effective_date.to_string(),
         note: version.note.clone(),
+        transition: tierline_rpc::convert::transition_message(version.transition),
     }
 }
 

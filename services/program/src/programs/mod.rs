@@ -144,7 +144,13 @@ fn same(field: &str) -> String {
 
 /// The checks of a whole definition name its parts without the definition around them.
 fn in_definition(field: &str) -> String {
-    const BESIDE: &[&str] = &["effective_date", "note", "definition", "program_id"];
+    const BESIDE: &[&str] = &[
+        "effective_date",
+        "transition",
+        "note",
+        "definition",
+        "program_id",
+    ];
     if BESIDE.contains(&field) || field.starts_with("definition.") {
         field.to_owned()
     } else {
@@ -188,9 +194,11 @@ impl Rpc for ProgramService {
         let id = ProgramId::parse(call.message.program_id.as_str());
         let id = f::id(&mut r, "program_id", id);
         let effective = f::optional_date(&mut r, "effective_date", &call.message.effective_date);
+        let transition = convert::transition(&mut r, call.message.transition.clone());
         let command = ProgramCommand::Publish(PublishDraft {
             effective_date: effective.unwrap_or(time.today),
             note: call.message.note.clone(),
+            transition,
             today: time.today,
         });
         let command = checked::<Program>(r, command, same);
@@ -212,10 +220,12 @@ impl Rpc for ProgramService {
         let id = id_of(&definition).map_err(|rejection| from_rejection(&rejection))?;
         let mut r = Reader::new();
         let effective = f::optional_date(&mut r, "effective_date", &call.message.effective_date);
+        let transition = convert::transition(&mut r, call.message.transition.clone());
         let command = ProgramCommand::Apply(ApplyProgram {
             definition: Box::new(definition),
             effective_date: effective.unwrap_or(time.today),
             note: call.message.note.clone(),
+            transition,
             today: time.today,
         });
         let command = checked::<Program>(r, command, in_definition);

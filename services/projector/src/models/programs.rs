@@ -78,6 +78,7 @@ impl Model for Programs {
                     effective_date,
                     note,
                     definition,
+                    ..
                 },
             ) => {
                 row.name.clone_from(&definition.name);

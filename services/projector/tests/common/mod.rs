@@ -138,6 +138,7 @@ impl World {
                 version: 1,
                 effective_date: day("2025-01-01"),
                 note: "first".to_owned(),
+                transition: tierline_domain::program::Transition::Now,
                 definition: Box::new(definition()),
             },
         ];

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use tierline_domain::program::Transition;
 use tierline_domain::rejection::Violations;
 use tierline_domain::rules::{Fact, FactKind};
 use tierline_domain::standing::in_force;
@@ -48,6 +49,7 @@ impl Query {
             facts,
             facts_on_both_sides: false,
             effective: today,
+            transition: Transition::Now,
             today,
             on: day("as_of_date", &request.as_of_date, today, today)?,
         };

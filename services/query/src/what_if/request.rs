@@ -12,7 +12,7 @@ use tierline_domain::time::{PeriodUnit, add_months, parse_date};
 use tierline_domain::{OrgId, ProgramId, Rejection};
 use tierline_proto::query::v1 as pb;
 use tierline_rpc::Caller;
-use tierline_rpc::convert::{DefinitionContent, Reader, common};
+use tierline_rpc::convert::{DefinitionContent, Reader, common, transition};
 use tierline_rpc::paging::Page;
 
 use super::stream::{Kind, Trial};
@@ -45,13 +45,23 @@ impl Query {
         let today = self.today(&caller.org).await?;
         let effective = day("effective_date", &request.effective_date, today, today)?;
         let on = day("as_of_date", &request.as_of_date, effective, today)?;
-        let dates = format!("{effective} {on} {}", request.include_unchanged);
+        let mut reader = Reader::new();
+        let transition = transition(&mut reader, "transition", request.transition);
+        let mut checked = Violations::default();
+        checked.take("", reader.finish(Some(())));
+        checked.take("", transition.check(&definition, effective));
+        checked.check()?;
+        let dates = format!(
+            "{effective} {on} {transition:?} {}",
+            request.include_unchanged
+        );
         let binding = ["PreviewProgram", caller.org.as_str(), &print, &dates];
         let page = Page::<Resume>::new(0, &request.resume_token, &binding);
         let supposed = Supposed {
             facts: Vec::new(),
             facts_on_both_sides: true,
             effective,
+            transition,
             today,
             on,
         };

@@ -114,6 +114,7 @@ impl Harness {
             definition: Box::new(program_from_yaml(PROGRAM).unwrap()),
             effective_date: jiff::civil::date(2000, 1, 1),
             note: String::new(),
+            transition: tierline_domain::program::Transition::Now,
             today: clock,
         };
         let stream = StreamId::new(&harness.org, "three-tier-revenue");

@@ -113,6 +113,7 @@ impl World {
             definition: Box::new(definition),
             effective_date: date(2000, 1, 1),
             note: String::new(),
+            transition: tierline_domain::program::Transition::Now,
             today: today(),
         });
         self.all::<Program>(vec![BulkItem::new(stream, apply)])

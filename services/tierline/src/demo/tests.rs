@@ -301,6 +301,7 @@ fn rules(world: &World) -> Rules {
             Version {
                 number: 1,
                 effective: START,
+                transition: tierline_domain::program::Transition::Now,
                 definition,
             },
         );

@@ -134,6 +134,7 @@ impl World {
             definition: Box::new(program_from_yaml(PROGRAM).unwrap()),
             effective_date: jiff::civil::date(2000, 1, 1),
             note: String::new(),
+            transition: tierline_domain::program::Transition::Now,
             today: clock,
         };
         self.run::<Program>(org, PROGRAM_ID, ProgramCommand::Apply(apply))

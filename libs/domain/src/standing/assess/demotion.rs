@@ -28,6 +28,10 @@ impl Work<'_> {
         if policy.mode == DemotionMode::Never {
             return false;
         }
+        if let Some(first) = rules.spared.filter(|first| self.as_of < *first) {
+            self.wake(Some(first));
+            return false;
+        }
         let at_ends = self.evaluate(rules, requirement, Mode::AtPeriodEnds);
         let today = match self.after_the_last_day(rules, requirement) {
             None => None,

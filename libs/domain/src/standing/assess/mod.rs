@@ -84,6 +84,9 @@ pub fn assess<F: FactSource + ?Sized>(
                 track,
                 calendar: &calendar.of_enrollment(start, terms.start),
                 pricing: version.definition.pricing(),
+                spared: version
+                    .transition
+                    .begins(version.effective, track, calendar),
                 facts,
             };
             work.run(&rules);
@@ -124,6 +127,8 @@ struct Rules<'a, F: FactSource + ?Sized> {
     track: &'a Track,
     calendar: &'a Calendar,
     pricing: Pricing<'a>,
+    /// The first day on which a tier may be lost; absent: any.
+    spared: Option<Date>,
     facts: &'a F,
 }
 

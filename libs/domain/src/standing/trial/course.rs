@@ -57,6 +57,7 @@ impl<'h> Course<'h> {
         let tried = draft.definition.as_ref().map(|definition| Version {
             number: 1,
             effective: Date::MIN,
+            transition: crate::program::Transition::Now,
             definition: (**definition).clone(),
         });
         let mut wanted = Wanted::default();

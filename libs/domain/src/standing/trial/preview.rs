@@ -6,6 +6,7 @@ use super::compare::{Ground, Side, compare};
 use super::{Compared, Draft};
 use crate::aggregate::Decide;
 use crate::ids::EnrollmentId;
+use crate::program::Transition;
 use crate::rejection::Rejection;
 use crate::rules::{Fact, NaiveFacts};
 use crate::standing::aggregate::Standing;
@@ -29,6 +30,8 @@ pub struct Supposed {
     pub facts_on_both_sides: bool,
     /// First day on which the draft is in force.
     pub effective: Date,
+    /// From when on tiers may be lost under the draft.
+    pub transition: Transition,
     /// The day as of which the business stands now.
     pub today: Date,
     /// The day that is asked about; not before `today`. Until then time passes and nothing else
@@ -71,6 +74,7 @@ pub fn preview(
         drafted.push(Version {
             number: newest.unwrap_or_default() + 1,
             effective: supposed.effective,
+            transition: supposed.transition,
             definition: (**definition).clone(),
         });
     }

@@ -120,6 +120,7 @@ impl Subject {
         let versions = vec![Version {
             number: 1,
             effective: date(2023, 1, 1),
+            transition: tierline_domain::program::Transition::Now,
             definition,
         }];
         let mut subject = Self {

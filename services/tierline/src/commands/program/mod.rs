@@ -7,6 +7,7 @@ mod lint;
 mod plan;
 pub mod source;
 mod test;
+mod transition;
 mod trial;
 
 use std::path::{Path, PathBuf};
@@ -74,6 +75,10 @@ struct ApplyArgs {
     /// The first day on which it is in force. Default: today in the org.
     #[arg(long, value_name = "DATE")]
     effective: Option<Date>,
+    /// From when on tiers may be lost under it: now, next-review, or a date. Default: now, from its
+    /// first day.
+    #[arg(long, value_name = "WHEN", default_value = "now")]
+    losses_from: transition::From,
     /// Why it is published; kept in the history of versions.
     #[arg(long, value_name = "TEXT", default_value = "")]
     note: String,
@@ -133,6 +138,7 @@ async fn apply(args: ApplyArgs, globals: &Globals) -> anyhow::Result<ExitCode> {
             .unwrap_or_default(),
         note: args.note,
         validate_only: args.dry_run,
+        transition: args.losses_from.message(),
         ..ApplyProgramRequest::default()
     };
     let channel = globals.client.connect().await?;

@@ -11,7 +11,7 @@ use tierline_proto::query::v1::trial_definition::Content;
 use tierline_proto::query::v1::what_if_service_client::WhatIfServiceClient;
 use tierline_proto::query::v1::{PreviewProgramRequest, TrialDefinition};
 
-use super::{lint, source, trial, violations};
+use super::{lint, source, transition, trial, violations};
 use crate::cli::Globals;
 use crate::output;
 
@@ -22,6 +22,10 @@ pub struct PlanArgs {
     /// The first day on which it would be in force. Default: today in the org.
     #[arg(long, value_name = "DATE")]
     effective: Option<Date>,
+    /// From when on tiers may be lost under it: now, next-review, or a date. Default: now, from its
+    /// first day.
+    #[arg(long, value_name = "WHEN", default_value = "now")]
+    losses_from: transition::From,
     /// The day that is compared; until then time passes and nothing else happens. Default: the
     /// first day in force.
     #[arg(long, value_name = "DATE")]
@@ -56,6 +60,7 @@ pub async fn run(args: PlanArgs, globals: &Globals) -> anyhow::Result<ExitCode> 
         as_of_date: args.on.map(|day| day.to_string()).unwrap_or_default(),
         include_unchanged: args.trial.all,
         resume_token: String::new(),
+        transition: args.losses_from.message(),
     };
     let bytes = request.encode_to_vec();
     let outcome = trial::follow(&args.trial, &bytes, async |resume_token| {
