@@ -9,6 +9,7 @@ pub mod diff;
 pub mod events;
 pub mod file;
 pub mod lint;
+pub mod mutation;
 mod names_beyond;
 pub mod org;
 pub mod rates;

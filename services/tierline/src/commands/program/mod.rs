@@ -1,9 +1,10 @@
-//! `tierline program apply|validate|lint|plan|backtest|test|diff|export|schema|show`
+//! `tierline program apply|validate|lint|plan|backtest|test|mutate|diff|export|schema|show`
 
 mod backtest;
 mod diff;
 mod export;
 mod lint;
+mod mutate;
 mod plan;
 pub mod source;
 mod test;
@@ -52,6 +53,8 @@ enum What {
     Lint(lint::LintArgs),
     /// Run the cases that program files carry, without any server.
     Test(test::TestArgs),
+    /// Change every number and operator of program files a little, and name what no case notices.
+    Mutate(mutate::MutateArgs),
     /// Print the JSON Schema of program files, for editors.
     Schema,
     /// Print what publishing a definition would change, and which partners would move.
@@ -105,6 +108,7 @@ pub async fn run(args: ProgramArgs, globals: &Globals) -> anyhow::Result<ExitCod
         What::Validate { file } => check(&file, globals),
         What::Lint(args) => lint::run(&args, globals),
         What::Test(args) => test::run(&args, globals),
+        What::Mutate(args) => mutate::run(&args, globals),
         What::Plan(args) => plan::run(args, globals).await,
         What::Backtest(args) => backtest::run(args, globals).await,
         What::Diff(args) => diff::run(&args, globals).await,
