@@ -2,6 +2,7 @@
 
 mod appends;
 mod assess;
+mod backtest;
 mod correctness;
 mod evaluator;
 mod grpc;
@@ -57,6 +58,7 @@ figures! {
     processes: "seven processes on JetStream: idle, and from a won deal to its tier",
     takeover: "one of two evaluators is killed",
     assess: "one assessment by itself, from kept facts and fact by fact",
+    backtest: "a draft tried on eight quarters of 10,000 enrollments, without a server",
     history: "one more fact for a partner with a long history against one with a short one",
     correctness: "rows lost or doubled by writers with delayed commits",
     idle: "memory after an import, and statements per second of an idle process",
