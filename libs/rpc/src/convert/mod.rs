@@ -18,6 +18,8 @@ mod reader;
 mod requirement;
 mod requirement_out;
 
+pub use condition::condition;
+pub use condition_out::condition as condition_message;
 pub use content::DefinitionContent;
 pub use definition::definition;
 pub use definition_out::{color_message, definition_message};
