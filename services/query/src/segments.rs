@@ -1,5 +1,5 @@
-//! Segments, and who is in them. Membership is kept nowhere: it is computed here from the attributes
-//! of a partner, so that it is as current as the partners table.
+//! Segments, and who is in them. Membership is kept nowhere: it is computed here from the
+//! attributes of a partner, so that it is as current as the partners table.
 
 use sqlx::Row;
 use sqlx::types::Json;

@@ -1,5 +1,5 @@
-//! The services of orgs, programs, rates and segments over a real connection, behind the real gate, on a
-//! real PostgreSQL.
+//! The services of orgs, programs, rates and segments over a real connection, behind the real
+//! gate, on a real PostgreSQL.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
