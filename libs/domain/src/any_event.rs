@@ -11,6 +11,7 @@ use crate::partner::PartnerEvent;
 use crate::program::ProgramEvent;
 use crate::program::org::OrgEvent;
 use crate::program::rates::RatesEvent;
+use crate::segment::SegmentEvent;
 use crate::standing::StandingEvent;
 
 /// An event of one of the aggregates.
@@ -44,6 +45,8 @@ pub enum AnyEvent {
     Form(FormEvent),
     /// About a submission.
     Submission(SubmissionEvent),
+    /// About a segment.
+    Segment(SegmentEvent),
     /// Of an aggregate type that this release does not know.
     Foreign {
         /// The stored aggregate type.
@@ -85,6 +88,7 @@ impl AnyEvent {
             "Standing" => Self::Standing(from.decode()?),
             "Form" => Self::Form(from.decode()?),
             "Submission" => Self::Submission(from.decode()?),
+            "Segment" => Self::Segment(from.decode()?),
             _ => Self::Foreign {
                 aggregate_type: aggregate_type.to_owned(),
                 event_type: event_type.to_owned(),
@@ -119,6 +123,7 @@ impl AnyEvent {
             Self::Standing(event) => matches!(event, StandingEvent::Unknown { .. }),
             Self::Form(event) => matches!(event, FormEvent::Unknown { .. }),
             Self::Submission(event) => matches!(event, SubmissionEvent::Unknown { .. }),
+            Self::Segment(event) => matches!(event, SegmentEvent::Unknown { .. }),
             Self::Foreign { .. } => true,
         }
     }

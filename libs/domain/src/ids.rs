@@ -115,6 +115,10 @@ id!(
     FormId, "form_id"
 );
 id!(
+    /// A segment of an org's partners.
+    SegmentId, "segment_id"
+);
+id!(
     /// What was submitted through a form.
     SubmissionId, "submission_id"
 );

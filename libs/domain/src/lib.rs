@@ -20,6 +20,7 @@ pub mod program;
 pub mod rejection;
 pub mod rules;
 pub mod schema;
+pub mod segment;
 pub mod standing;
 pub mod time;
 mod upcasters;
@@ -30,7 +31,7 @@ mod test_support;
 pub use aggregate::{Claim, Decide, Decider, Entity, Routing, StoredEvent};
 pub use ids::{
     ApiKeyId, CertificationId, DealId, EnrollmentId, FormId, OrgId, PartnerId, ProgramId, RecordId,
-    StreamId, SubmissionId, TierId, TrackId,
+    SegmentId, StreamId, SubmissionId, TierId, TrackId,
 };
 pub use money::{Currency, Money};
 pub use rejection::{Kind, Rejection, Violation};

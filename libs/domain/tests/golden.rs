@@ -24,6 +24,7 @@ use tierline_domain::partner::PartnerEvent;
 use tierline_domain::program::ProgramEvent;
 use tierline_domain::program::org::OrgEvent;
 use tierline_domain::program::rates::RatesEvent;
+use tierline_domain::segment::SegmentEvent;
 use tierline_domain::standing::StandingEvent;
 
 /// An event enum: the types it can write, and how it reads a payload and writes it again.
@@ -61,6 +62,7 @@ fn families() -> Vec<Family> {
         family::<StandingEvent>(),
         family::<FormEvent>(),
         family::<SubmissionEvent>(),
+        family::<SegmentEvent>(),
     ]
 }
 

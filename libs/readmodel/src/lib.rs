@@ -12,12 +12,14 @@ mod application;
 mod decision;
 mod partner;
 mod program;
+mod segment;
 mod standing;
 
 pub use application::{DecidedLine, FormColumns, FormRow, SubmissionColumns, SubmissionRow};
 pub use decision::{DecisionCause, DecisionColumns, DecisionKind, DecisionRow};
 pub use partner::{PartnerColumns, PartnerRow, StandingLine};
 pub use program::{ProgramColumns, ProgramRow, PublishedRow};
+pub use segment::{SegmentColumns, SegmentRow};
 pub use standing::{StandingColumns, StandingRow};
 
 use tierline_bus::ConsumerId;
@@ -53,5 +55,10 @@ pub const FORMS: ConsumerId = ConsumerId {
 /// Builds `read.submissions`.
 pub const SUBMISSIONS: ConsumerId = ConsumerId {
     name: "projector-submissions",
+    version: 1,
+};
+/// Builds `read.segments`.
+pub const SEGMENTS: ConsumerId = ConsumerId {
+    name: "projector-segments",
     version: 1,
 };

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use tierline_domain::partner::{PartnerProfile, PartnerStage, PartnerStatus, PartnerType};
+use tierline_domain::rules::Value;
 use tierline_domain::{EnrollmentId, PartnerId, ProgramId, TierId, TrackId};
 
 use crate::NO_RANK;
@@ -88,6 +89,11 @@ impl PartnerRow {
         self.open()
             .filter(|line| line.tier.is_some())
             .min_by_key(|line| (line.rank, line.since))
+    }
+
+    /// What segments can ask about the partner; the same as of the partner itself.
+    pub fn attributes(&self) -> BTreeMap<String, Value> {
+        self.profile.attributes_with(self.status, &self.tags)
     }
 
     /// The regions: all that are named, the main one first.

@@ -68,6 +68,12 @@ pub const TABLE: &[(&str, &[Role])] = &[
     ("tierline.program.v1.RateService/PublishRates", FEEDS),
     ("tierline.program.v1.RateService/GetRates", READERS),
     ("tierline.program.v1.RateService/ConvertMoney", READERS),
+    ("tierline.program.v1.SegmentService/CreateSegment", ADMINS),
+    ("tierline.program.v1.SegmentService/UpdateSegment", ADMINS),
+    ("tierline.program.v1.SegmentService/GetSegment", READERS),
+    ("tierline.program.v1.SegmentService/ArchiveSegment", ADMINS),
+    ("tierline.program.v1.SegmentService/RestoreSegment", ADMINS),
+    ("tierline.program.v1.SegmentService/SeedSegments", ADMINS),
     ("tierline.partner.v1.PartnerService/CreatePartner", WRITERS),
     ("tierline.partner.v1.PartnerService/GetPartner", READERS),
     ("tierline.partner.v1.PartnerService/UpdatePartner", WRITERS),
@@ -206,6 +212,18 @@ pub const TABLE: &[(&str, &[Role])] = &[
     ),
     (
         "tierline.query.v1.ApplicationQueryService/ListSubmissions",
+        READERS,
+    ),
+    (
+        "tierline.query.v1.SegmentQueryService/ListSegments",
+        READERS,
+    ),
+    (
+        "tierline.query.v1.SegmentQueryService/ListSegmentMembers",
+        READERS,
+    ),
+    (
+        "tierline.query.v1.SegmentQueryService/ExplainSegments",
         READERS,
     ),
     (

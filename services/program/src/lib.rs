@@ -1,4 +1,4 @@
-//! Orgs, programs and exchange rates, as gRPC commands.
+//! Orgs, programs, exchange rates and segments, as gRPC commands.
 //!
 //! Nothing is decided here. A request becomes a command of the domain with its looked-up data, the
 //! runner carries it out, and the folded state becomes the answer.
@@ -6,7 +6,9 @@
 mod orgs;
 mod programs;
 mod rates;
+mod segments;
 
 pub use orgs::{OrgService, org_server};
 pub use programs::{ProgramService, program_server};
 pub use rates::{RateService, rate_server};
+pub use segments::{SegmentService, segment_server};

@@ -11,7 +11,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::handler::ModelHandler;
 use crate::model::Model;
-use crate::models::{Forms, Partners, Programs, Standings, Submissions, TierHistory, with_model};
+use crate::models::{
+    Forms, Partners, Programs, Segments, Standings, Submissions, TierHistory, with_model,
+};
 use crate::rebuild::{RebuildError, rebuild_model};
 use crate::table::Table;
 
@@ -87,6 +89,7 @@ pub fn consumers(
         projection::<Programs>(pool, log, progress, options),
         projection::<Forms>(pool, log, progress, options),
         projection::<Submissions>(pool, log, progress, options),
+        projection::<Segments>(pool, log, progress, options),
     ];
     all.into_iter().flatten().collect()
 }

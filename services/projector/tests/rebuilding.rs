@@ -10,8 +10,10 @@ use std::time::Duration;
 use common::applications::decision;
 use common::{World, created};
 use tierline_bus::Checkpoints;
+use tierline_domain::Routing;
 use tierline_domain::application::SubmissionEvent;
 use tierline_domain::partner::PartnerEvent;
+use tierline_domain::segment::{SegmentEvent, default_segments};
 use tierline_projector::{NAMES, RebuildError, RebuildProgress, Sample, rebuild, verify};
 use tierline_testkit::eventually;
 use tokio_util::sync::CancellationToken;
@@ -24,16 +26,29 @@ async fn assert_equal_to_the_log(world: &World) {
 }
 
 /// No table is left empty.
-async fn applications(world: &mut World) {
+async fn the_rest(world: &mut World) {
     let approved = SubmissionEvent::SubmissionApproved(decision());
     world.applications("acme", approved).await;
+    let new = default_segments().unwrap().remove(0);
+    let id = new.segment.to_string();
+    let routing = Routing::Alone {
+        kind: "segment",
+        id: id.clone(),
+    };
+    let created = SegmentEvent::SegmentCreated {
+        segment: new.segment,
+        content: Box::new(new.content),
+    };
+    world
+        .append("Segment", "acme", &id, routing, &[created])
+        .await;
 }
 
 #[tokio::test]
 async fn a_rebuilt_table_equals_the_live_one() {
     let mut world = World::start().await;
     world.program("acme").await;
-    applications(&mut world).await;
+    the_rest(&mut world).await;
     for n in 0..10 {
         world.silver_partner("acme", &format!("p-{n}")).await;
     }
@@ -77,7 +92,7 @@ async fn a_rebuilt_table_equals_the_live_one() {
 async fn live_projections_go_on_through_a_rebuild() {
     let mut world = World::start().await;
     world.program("acme").await;
-    applications(&mut world).await;
+    the_rest(&mut world).await;
     let cancel = CancellationToken::new();
     let running = world.spawn(&cancel);
     for n in 0..5 {
@@ -137,7 +152,7 @@ async fn an_interrupted_rebuild_leaves_the_old_table_and_goes_on_later() {
 async fn a_table_of_an_older_release_is_built_afresh_before_its_projection_goes_on() {
     let mut world = World::start().await;
     world.program("acme").await;
-    applications(&mut world).await;
+    the_rest(&mut world).await;
     world.silver_partner("acme", "p-1").await;
     world.project().await;
     sqlx::raw_sql(
@@ -163,12 +178,10 @@ async fn a_table_of_an_older_release_is_built_afresh_before_its_projection_goes_
 async fn an_unknown_name_is_answered_with_the_known_ones() {
     let world = World::start().await;
     let error = rebuild(&world.pool, "orders", &|_| {}, &CancellationToken::new()).await;
-    assert!(
-        error
-            .unwrap_err()
-            .to_string()
-            .contains("partners, standings, tier_history, programs, forms, submissions")
-    );
+    assert!(error.unwrap_err().to_string().contains(
+        "partners, standings, tier_history, programs, forms, submissions, \
+                       segments"
+    ));
 }
 
 async fn rollbacks(world: &World) -> i64 {
@@ -184,7 +197,7 @@ async fn rollbacks(world: &World) -> i64 {
 async fn rows_in_memory_are_forgotten_when_a_commit_fails() {
     let mut world = World::start().await;
     world.program("acme").await;
-    applications(&mut world).await;
+    the_rest(&mut world).await;
     let cancel = CancellationToken::new();
     let running = world.spawn(&cancel);
     world.silver_partner("acme", "p-1").await;

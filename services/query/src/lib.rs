@@ -1,5 +1,5 @@
-//! Reading: partners, programs, standings, the history of tiers, proof, forms and submissions, and
-//! the state of the system, over gRPC.
+//! Reading: partners, programs, standings, the history of tiers, proof, forms and submissions,
+//! segments, and the state of the system, over gRPC.
 //!
 //! Lists come from the tables of schema `read`; evidence and replay come from the log itself. The
 //! org is always that of the caller, in every condition. Nothing here changes anything but what
@@ -17,6 +17,7 @@ mod partners;
 mod past;
 mod programs;
 mod replay;
+mod segments;
 mod standings;
 mod tokens;
 mod what_if;
@@ -31,6 +32,7 @@ use tierline_proto::query::v1::audit_service_server::AuditServiceServer;
 use tierline_proto::query::v1::operations_service_server::OperationsServiceServer;
 use tierline_proto::query::v1::partner_query_service_server::PartnerQueryServiceServer;
 use tierline_proto::query::v1::program_query_service_server::ProgramQueryServiceServer;
+use tierline_proto::query::v1::segment_query_service_server::SegmentQueryServiceServer;
 use tierline_proto::query::v1::standing_query_service_server::StandingQueryServiceServer;
 use tierline_proto::query::v1::what_if_service_server::WhatIfServiceServer;
 use tierline_rpc::limits::{MAX_RESPONSE_BYTES, MAX_SMALL_REQUEST_BYTES};
@@ -94,6 +96,13 @@ impl Query {
     pub fn application_service(&self) -> ApplicationQueryServiceServer<Self> {
         ApplicationQueryServiceServer::new(self.clone())
             .max_decoding_message_size(MAX_SMALL_REQUEST_BYTES)
+    }
+
+    /// Segments and their members.
+    pub fn segment_service(&self) -> SegmentQueryServiceServer<Self> {
+        SegmentQueryServiceServer::new(self.clone())
+            .max_decoding_message_size(MAX_SMALL_REQUEST_BYTES)
+            .max_encoding_message_size(MAX_RESPONSE_BYTES)
     }
 
     /// Standings.

@@ -54,6 +54,8 @@ enum Command {
     Program(commands::program::ProgramArgs),
     /// Application forms: publish them, submit them, decide about submissions.
     Application(commands::application::ApplicationArgs),
+    /// Parts of the partners: define them, list who is in them and why.
+    Segment(commands::segment::SegmentArgs),
     /// Enroll partners in programs.
     Enroll(commands::enroll::EnrollArgs),
     /// Move the clock of a sandbox org step by step.
@@ -117,6 +119,7 @@ impl Cli {
             Command::Org(args) => commands::org::run(args, &globals).await,
             Command::Program(args) => commands::program::run(args, &globals).await,
             Command::Application(args) => commands::application::run(args, &globals).await,
+            Command::Segment(args) => commands::segment::run(args, &globals).await,
             Command::Enroll(args) => commands::enroll::run(args, &globals).await,
             Command::Clock(args) => commands::clock::run(args, &globals).await,
             Command::Token(args) => commands::token::run(args, &globals),

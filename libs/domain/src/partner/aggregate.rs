@@ -89,16 +89,7 @@ impl Partner {
         let (Some(profile), Some(status)) = (&self.profile, self.status) else {
             return BTreeMap::new();
         };
-        let mut all = profile.built_in_attributes();
-        all.insert("status".to_owned(), Value::text(status.as_str()));
-        if !self.tags.is_empty() {
-            all.insert(
-                "tags".to_owned(),
-                Value::List(self.tags.iter().cloned().collect()),
-            );
-        }
-        all.extend(profile.attributes.clone());
-        all
+        profile.attributes_with(status, &self.tags)
     }
 
     /// The partner without its contacts: what may be kept where personal data has no business.

@@ -1,6 +1,6 @@
 //! What is known about a partner: the description, the people, the vocabulary of types and stages.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
@@ -247,6 +247,25 @@ impl PartnerProfile {
         .into_iter()
         .filter_map(|(name, value)| Some((name.to_owned(), value?)))
         .collect()
+    }
+}
+
+impl PartnerProfile {
+    /// What requirements, segments and filters can ask about a partner of this description: the
+    /// built-in attributes, and those of the org's own. What is not known is not in the map.
+    pub fn attributes_with(
+        &self,
+        status: PartnerStatus,
+        tags: &BTreeSet<String>,
+    ) -> BTreeMap<String, Value> {
+        let mut all = self.built_in_attributes();
+        all.insert("status".to_owned(), Value::text(status.as_str()));
+        if !tags.is_empty() {
+            let tags = tags.iter().cloned().collect();
+            all.insert("tags".to_owned(), Value::List(tags));
+        }
+        all.extend(self.attributes.clone());
+        all
     }
 }
 

@@ -322,28 +322,37 @@ impl<F: FactSource + ?Sized> Run<'_, F> {
     }
 
     fn partner(&mut self, id: &str, name: &str, filter: &Condition) -> Explanation {
-        let attributes = Attributes(self.source);
-        let outcome = match filter.holds(&attributes) {
-            Truth::True => Outcome::Met,
-            Truth::False => Outcome::Unmet,
-            Truth::Unknown => Outcome::Unknown,
-        };
-        let mut check = PartnerCheck {
-            filter: filter.clone(),
-            found: std::collections::BTreeMap::new(),
-        };
-        filter.each_field(&mut |field| {
-            if let Some(value) = self.source.attribute(field) {
-                check.found.insert(field.to_owned(), value.clone());
-            }
-        });
-        let mut node = Explanation::new(Node::Partner, outcome);
-        node.id = Some(id.to_owned());
-        node.name = Some(name.to_owned());
-        node.percent = Some(capped(0, outcome));
-        node.partner = Some(Box::new(check));
-        node
+        explain_partner(id, name, filter, &Attributes(self.source))
     }
+}
+
+/// How a condition over the attributes of a partner comes out, and what they were.
+pub fn explain_partner<A: Fields + ?Sized>(
+    id: &str,
+    name: &str,
+    filter: &Condition,
+    attributes: &A,
+) -> Explanation {
+    let outcome = match filter.holds(attributes) {
+        Truth::True => Outcome::Met,
+        Truth::False => Outcome::Unmet,
+        Truth::Unknown => Outcome::Unknown,
+    };
+    let mut check = PartnerCheck {
+        filter: filter.clone(),
+        found: std::collections::BTreeMap::new(),
+    };
+    filter.each_field(&mut |field| {
+        if let Some(value) = attributes.get(field) {
+            check.found.insert(field.to_owned(), value.into());
+        }
+    });
+    let mut node = Explanation::new(Node::Partner, outcome);
+    node.id = Some(id.to_owned());
+    node.name = Some(name.to_owned());
+    node.percent = Some(capped(0, outcome));
+    node.partner = Some(Box::new(check));
+    node
 }
 
 struct Attributes<'a, F: ?Sized>(&'a F);

@@ -39,7 +39,7 @@ pub use certified::Certificate;
 pub use condition::{FieldRef, Fields, Truth};
 pub use contribution::{Contribution, Converted, Counted, LeftOut, PartSet, contribution};
 pub use digest::Digest;
-pub use evaluate::{Context, Evaluation, FactSource, Mode, evaluate};
+pub use evaluate::{Context, Evaluation, FactSource, Mode, evaluate, explain_partner};
 pub use explain::{
     BeyondUsed, Explanation, Found, Input, Measured, MeasuredPart, Node, Outcome, PartnerCheck,
     Place, Unit,

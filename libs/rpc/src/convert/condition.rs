@@ -8,7 +8,8 @@ use tierline_proto::program::v1 as pb;
 use super::Reader;
 use super::common::{decimal, value};
 
-pub(super) fn condition(reader: &mut Reader, message: pb::Condition) -> Option<Condition> {
+/// Reads a condition. Its bounds are for the domain to check.
+pub fn condition(reader: &mut Reader, message: pb::Condition) -> Option<Condition> {
     use pb::condition::Kind;
     match message.kind {
         Some(Kind::All(list)) => reader

@@ -5,7 +5,8 @@ use tierline_proto::program::v1 as pb;
 
 use super::common::value_message;
 
-pub(super) fn condition(given: &Condition) -> pb::Condition {
+/// A condition as its message.
+pub fn condition(given: &Condition) -> pb::Condition {
     use pb::condition::Kind;
     let list = |items: &[Condition]| pb::ConditionList {
         items: items.iter().map(condition).collect(),

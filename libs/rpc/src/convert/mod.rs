@@ -19,6 +19,8 @@ mod requirement;
 mod requirement_out;
 mod transition;
 
+pub use condition::condition;
+pub use condition_out::condition as condition_message;
 pub use content::DefinitionContent;
 pub use definition::definition;
 pub use definition_out::{color_message, definition_message};

@@ -1,11 +1,12 @@
-//! The services of orgs, programs and rates over a real connection, behind the real gate, on a
-//! real PostgreSQL.
+//! The services of orgs, programs, rates and segments over a real connection, behind the real
+//! gate, on a real PostgreSQL.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
 mod orgs;
 mod programs;
 mod rates;
+mod segments;
 
 use tierline_rpc_testkit::TestServer;
 use tonic::service::Routes;
@@ -15,7 +16,8 @@ async fn bare() -> TestServer {
     TestServer::start(|commands| {
         Routes::new(tierline_program::org_server(commands.clone()))
             .add_service(tierline_program::program_server(commands.clone()))
-            .add_service(tierline_program::rate_server(commands))
+            .add_service(tierline_program::rate_server(commands.clone()))
+            .add_service(tierline_program::segment_server(commands))
     })
     .await
 }

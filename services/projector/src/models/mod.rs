@@ -3,6 +3,7 @@
 mod forms;
 mod partners;
 mod programs;
+mod segments;
 mod standings;
 mod submissions;
 mod tier_history;
@@ -10,18 +11,20 @@ mod tier_history;
 pub use forms::Forms;
 pub use partners::Partners;
 pub use programs::Programs;
+pub use segments::Segments;
 pub use standings::Standings;
 pub use submissions::Submissions;
 pub use tier_history::TierHistory;
 
 /// Names of all read models.
-pub const NAMES: [&str; 6] = [
+pub const NAMES: [&str; 7] = [
     "partners",
     "standings",
     "tier_history",
     "programs",
     "forms",
     "submissions",
+    "segments",
 ];
 
 /// Calls a generic function with the model of a name: `with_model!(name, M => f::<M>(…))`. Gives
@@ -51,6 +54,10 @@ macro_rules! with_model {
             }
             "submissions" => {
                 type $model = $crate::models::Submissions;
+                Some($body)
+            }
+            "segments" => {
+                type $model = $crate::models::Segments;
                 Some($body)
             }
             _ => None,

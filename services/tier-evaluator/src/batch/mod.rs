@@ -26,7 +26,7 @@ use crate::store::{self, FactKey, PartnerKey};
 
 /// Aggregate types whose events tell the evaluator nothing: what it wrote itself, and what concerns
 /// no partner. They are not even decoded.
-pub(crate) const TELLS_NOTHING: [&str; 3] = [saving::STANDING, "Form", "Submission"];
+pub(crate) const TELLS_NOTHING: [&str; 4] = [saving::STANDING, "Form", "Submission", "Segment"];
 
 /// Why an event was not taken.
 pub(crate) enum Trouble {
@@ -218,6 +218,7 @@ impl<'a> Batch<'a> {
             AnyEvent::Standing(_)
             | AnyEvent::Form(_)
             | AnyEvent::Submission(_)
+            | AnyEvent::Segment(_)
             | AnyEvent::Keyring(_) => {}
             AnyEvent::Foreign { event_type, .. } => {
                 return Err(Trouble::Event(format!(

@@ -20,6 +20,7 @@ pub mod partners;
 pub mod program;
 pub mod ready;
 pub mod rebuild;
+pub mod segment;
 pub mod serve;
 pub mod show;
 pub mod standing;

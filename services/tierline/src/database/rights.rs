@@ -14,6 +14,7 @@ use tierline_domain::partner::Partner;
 use tierline_domain::program::Program;
 use tierline_domain::program::org::Org;
 use tierline_domain::program::rates::Rates;
+use tierline_domain::segment::Segment;
 use tierline_domain::standing::Standing;
 use tierline_runtime::targets::Target;
 
@@ -101,6 +102,7 @@ pub fn of(target: Target) -> Rights {
                     kind::<Org>(),
                     kind::<Program>(),
                     kind::<Rates>(),
+                    kind::<Segment>(),
                     kind::<Keyring>(),
                 ]
             },

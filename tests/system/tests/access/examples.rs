@@ -143,6 +143,17 @@ macro_rules! certification {
     };
 }
 
+macro_rules! segment {
+    ($id:literal) => {
+        concat!(
+            "segment { segment_id: \"",
+            $id,
+            "\" name: \"Secrets of $\" family: SEGMENT_FAMILY_MARKET ",
+            "filter { field { name: \"type\" test { equals { text: \"reseller\" } } } } }"
+        )
+    };
+}
+
 macro_rules! record {
     ($id:literal) => {
         concat!(
@@ -154,6 +165,8 @@ macro_rules! record {
     };
 }
 
+const CREATE_SEGMENT: &str = "tierline.program.v1.SegmentService/CreateSegment";
+const ARCHIVE_SEGMENT: &str = "tierline.program.v1.SegmentService/ArchiveSegment";
 const DEFINE_FORM: &str = "tierline.application.v1.FormService/DefineForm";
 const PUBLISH_FORM: &str = "tierline.application.v1.FormService/PublishForm";
 const SUBMIT: &str = "tierline.application.v1.SubmissionService/SubmitApplication";
@@ -514,6 +527,28 @@ pub const EXAMPLES: &[Example] = &[
         "tierline.program.v1.RateService/ConvertMoney",
         r#"money { amount: "1" currency_code: "EUR" } to_currency_code: "USD""#,
     ),
+    own(CREATE_SEGMENT, segment!("$-created")),
+    named(
+        "tierline.program.v1.SegmentService/UpdateSegment",
+        r#"segment { segment_id: "$-edited" description: "Any" }"#,
+    )
+    .given(&[(CREATE_SEGMENT, segment!("$-edited"))]),
+    named(
+        "tierline.program.v1.SegmentService/GetSegment",
+        r#"segment_id: "$-shown""#,
+    )
+    .given(&[(CREATE_SEGMENT, segment!("$-shown"))]),
+    named(ARCHIVE_SEGMENT, r#"segment_id: "$-archived""#)
+        .given(&[(CREATE_SEGMENT, segment!("$-archived"))]),
+    named(
+        "tierline.program.v1.SegmentService/RestoreSegment",
+        r#"segment_id: "$-restored""#,
+    )
+    .given(&[
+        (CREATE_SEGMENT, segment!("$-restored")),
+        (ARCHIVE_SEGMENT, r#"segment_id: "$-restored""#),
+    ]),
+    own("tierline.program.v1.SegmentService/SeedSegments", ""),
     // query
     own(DEFINE_FORM, form!("$-drafted")),
     named(PUBLISH_FORM, r#"form_id: "$-published""#)
@@ -553,6 +588,16 @@ pub const EXAMPLES: &[Example] = &[
         r#"partner_id: "$-one""#,
     ),
     own("tierline.query.v1.ProgramQueryService/ListPrograms", ""),
+    own("tierline.query.v1.SegmentQueryService/ListSegments", ""),
+    named(
+        "tierline.query.v1.SegmentQueryService/ListSegmentMembers",
+        r#"segment_id: "$-members""#,
+    )
+    .given(&[(CREATE_SEGMENT, segment!("$-members"))]),
+    named(
+        "tierline.query.v1.SegmentQueryService/ExplainSegments",
+        r#"partner_id: "$-one""#,
+    ),
     named(
         "tierline.query.v1.StandingQueryService/GetStanding",
         r#"enrollment_id: "$-e""#,

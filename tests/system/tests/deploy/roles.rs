@@ -312,7 +312,10 @@ const APPEND: &str = "INSERT INTO events (aggregate_type, aggregate_id, sequence
 
 async fn each_keeps_to_its_own(installation: &Installation) {
     let kinds = [
-        (Target::Program, vec!["Org", "Program", "Rates", "Keyring"]),
+        (
+            Target::Program,
+            vec!["Org", "Program", "Rates", "Segment", "Keyring"],
+        ),
         (Target::Partner, vec!["Partner"]),
         (Target::Enrollment, vec!["Enrollment"]),
         (Target::Activity, vec!["Deal", "Certification", "Record"]),

@@ -25,6 +25,7 @@ pub async fn flow(topology: &Topology, org: &str) {
         "forms",
         "partners",
         "programs",
+        "segments",
         "standings",
         "submissions",
         "tier_history",

@@ -4,5 +4,6 @@
 
 mod applications;
 mod proof;
+mod segments;
 mod tables;
 mod world;

@@ -27,6 +27,7 @@ use tierline_proto::query::v1::audit_service_client::AuditServiceClient;
 use tierline_proto::query::v1::operations_service_client::OperationsServiceClient;
 use tierline_proto::query::v1::partner_query_service_client::PartnerQueryServiceClient;
 use tierline_proto::query::v1::program_query_service_client::ProgramQueryServiceClient;
+use tierline_proto::query::v1::segment_query_service_client::SegmentQueryServiceClient;
 use tierline_proto::query::v1::standing_query_service_client::StandingQueryServiceClient;
 use tierline_query::Query;
 use tierline_rpc::auth::{LocalIssuer, TokenRequest, Verifier};
@@ -270,6 +271,10 @@ impl World {
         ApplicationQueryServiceClient::new(self.client(org, Role::Viewer))
     }
 
+    pub fn segments(&self, org: &str) -> SegmentQueryServiceClient<Client> {
+        SegmentQueryServiceClient::new(self.client(org, Role::Viewer))
+    }
+
     pub fn audit(&self, org: &str) -> AuditServiceClient<Client> {
         AuditServiceClient::new(self.client(org, Role::Auditor))
     }
@@ -342,6 +347,7 @@ async fn serve(query: Query, issuer: &LocalIssuer) -> Channel {
         .add_service(query.partner_service())
         .add_service(query.program_service())
         .add_service(query.application_service())
+        .add_service(query.segment_service())
         .add_service(query.standing_service())
         .add_service(query.audit_service())
         .add_service(query.what_if_service())

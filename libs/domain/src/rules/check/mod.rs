@@ -52,11 +52,21 @@ impl Requirement {
     pub fn check(&self) -> Result<(), Rejection> {
         let mut check = Check::default();
         check.requirement("", self, 1);
-        if check.nodes > MAX_NODES {
-            let text = format!("has {} nodes; at most {MAX_NODES} are allowed", check.nodes);
-            check.violations.add("", text);
-        }
-        check.violations.check()
+        check.finish()
+    }
+}
+
+impl Condition {
+    /// Checks form and bounds of the whole tree, as [`Requirement::check`] does for one that is
+    /// part of a requirement.
+    ///
+    /// # Errors
+    /// `INVALID_REQUEST` with one violation per mistake; the field is the path in the tree, such as
+    /// `all[1].field.name`.
+    pub fn check(&self) -> Result<(), Rejection> {
+        let mut check = Check::default();
+        check.condition("", self, 1);
+        check.finish()
     }
 }
 
@@ -82,6 +92,15 @@ fn at(path: &str, name: &str) -> String {
 }
 
 impl Check {
+    /// What was found, and whether the tree as a whole is too large.
+    fn finish(mut self) -> Result<(), Rejection> {
+        if self.nodes > MAX_NODES {
+            let text = format!("has {} nodes; at most {MAX_NODES} are allowed", self.nodes);
+            self.violations.add("", text);
+        }
+        self.violations.check()
+    }
+
     /// Counts a node. False when it is too deep to go on.
     fn enter(&mut self, path: &str, depth: usize) -> bool {
         self.nodes += 1;
@@ -365,7 +384,8 @@ impl Check {
                     "any"
                 };
                 for (number, part) in parts.iter().enumerate() {
-                    self.condition(&format!("{path}.{word}[{number}]"), part, depth + 1);
+                    let path = format!("{}[{number}]", at(path, word));
+                    self.condition(&path, part, depth + 1);
                 }
             }
             Condition::Not(part) => self.condition(&at(path, "not"), part, depth + 1),
