@@ -19,6 +19,6 @@ mod requirement;
 mod requirement_out;
 
 pub use content::DefinitionContent;
-pub use definition::definition;
+pub use definition::{definition, read_definition, tier, track};
 pub use definition_out::{color_message, definition_message};
 pub use reader::Reader;

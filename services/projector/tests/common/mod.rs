@@ -139,6 +139,8 @@ impl World {
                 effective_date: day("2025-01-01"),
                 note: "first".to_owned(),
                 definition: Box::new(definition()),
+                author: String::new(),
+                publish_time: None,
             },
         ];
         self.append("Program", org, "cloud", Routing::EveryPartition, &events)
