@@ -417,7 +417,8 @@ mod tests {
         for (method, roles) in TABLE {
             let name = method.rsplit('/').next().unwrap();
             let reads = [
-                "Get", "List", "Diff", "Validate", "Convert", "Explain", "Replay",
+                "Get", "List", "Diff", "Validate", "Convert", "Explain", "Replay", "Preview",
+                "Backtest",
             ]
             .iter()
             .any(|verb| name.starts_with(verb));
