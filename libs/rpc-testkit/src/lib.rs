@@ -19,7 +19,7 @@ use tierline_domain::partner::{
 };
 use tierline_domain::program::org::{ClockTime, CreateOrg, Org, OrgCommand};
 use tierline_domain::program::{
-    ApplyProgram, Program, ProgramCommand, ProgramDefinition, program_from_yaml,
+    ApplyProgram, Program, ProgramCommand, ProgramDefinition, Publisher, program_from_yaml,
 };
 use tierline_domain::{Currency, Decider, OrgId, PartnerId, StreamId};
 use tierline_eventstore::{
@@ -189,6 +189,7 @@ impl TestServer {
             note: String::new(),
             transition: tierline_domain::program::Transition::Now,
             today: TODAY.parse().expect("a date"),
+            publisher: Publisher::default(),
         });
         self.run::<Program>(&stream, command)
             .await

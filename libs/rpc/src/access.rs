@@ -49,8 +49,21 @@ pub const TABLE: &[(&str, &[Role])] = &[
     ("tierline.program.v1.OrgService/AdvanceClock", ADMINS),
     ("tierline.program.v1.ProgramService/CreateProgram", ADMINS),
     ("tierline.program.v1.ProgramService/SaveDraft", ADMINS),
+    ("tierline.program.v1.ProgramService/UpdateProgram", ADMINS),
+    ("tierline.program.v1.ProgramService/AddTrack", ADMINS),
+    ("tierline.program.v1.ProgramService/UpdateTrack", ADMINS),
+    ("tierline.program.v1.ProgramService/RemoveTrack", ADMINS),
+    ("tierline.program.v1.ProgramService/ReorderTracks", ADMINS),
+    ("tierline.program.v1.ProgramService/SeedTracks", ADMINS),
+    ("tierline.program.v1.ProgramService/AddTier", ADMINS),
+    ("tierline.program.v1.ProgramService/UpdateTier", ADMINS),
+    ("tierline.program.v1.ProgramService/RemoveTier", ADMINS),
+    ("tierline.program.v1.ProgramService/ReorderTiers", ADMINS),
+    ("tierline.program.v1.ProgramService/DiscardDraft", ADMINS),
     ("tierline.program.v1.ProgramService/PublishDraft", ADMINS),
     ("tierline.program.v1.ProgramService/ArchiveProgram", ADMINS),
+    ("tierline.program.v1.ProgramService/RestoreProgram", ADMINS),
+    ("tierline.program.v1.ProgramService/CopyProgram", ADMINS),
     ("tierline.program.v1.ProgramService/ApplyProgram", ADMINS),
     (
         "tierline.program.v1.ProgramService/ValidateProgram",
@@ -63,6 +76,10 @@ pub const TABLE: &[(&str, &[Role])] = &[
     ),
     (
         "tierline.program.v1.ProgramService/ListProgramVersions",
+        READERS,
+    ),
+    (
+        "tierline.program.v1.ProgramService/DiffProgramVersions",
         READERS,
     ),
     ("tierline.program.v1.RateService/PublishRates", FEEDS),
@@ -417,9 +434,12 @@ mod tests {
     fn readers_change_nothing() {
         for (method, roles) in TABLE {
             let name = method.rsplit('/').next().unwrap();
-            let reads = ["Get", "List", "Validate", "Convert", "Explain", "Replay"]
-                .iter()
-                .any(|verb| name.starts_with(verb));
+            let reads = [
+                "Get", "List", "Diff", "Validate", "Convert", "Explain", "Replay", "Preview",
+                "Backtest",
+            ]
+            .iter()
+            .any(|verb| name.starts_with(verb));
             if !reads {
                 assert!(
                     !roles.contains(&Viewer) && !roles.contains(&Auditor),

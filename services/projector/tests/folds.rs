@@ -6,13 +6,15 @@ mod common;
 
 use common::{basis, closed, created, day, enrolled, notice, opened, progress, tier, to_silver};
 use jiff::Timestamp;
+use tierline_domain::ProgramId;
 use tierline_domain::any_event::AnyEvent;
 use tierline_domain::enrollment::EnrollmentEvent;
 use tierline_domain::partner::{PartnerChanges, PartnerEvent};
+use tierline_domain::program::ProgramEvent;
 use tierline_domain::standing::StandingEvent;
 use tierline_domain::standing::events::Withdrawn;
 use tierline_eventstore::LogEvent;
-use tierline_projector::{Effect, Model, Partners, Standings, TierHistory};
+use tierline_projector::{Effect, Model, Partners, Programs, Standings, TierHistory};
 use uuid::Uuid;
 
 /// The events of one partner, in the order in which they happened.
@@ -60,6 +62,7 @@ fn event(at: usize, content: &AnyEvent) -> LogEvent {
     let (kind, id) = match content {
         AnyEvent::Partner(_) => ("Partner", "p-1"),
         AnyEvent::Enrollment(_) => ("Enrollment", "e-1"),
+        AnyEvent::Program(_) => ("Program", "resale"),
         _ => ("Standing", "e-1"),
     };
     let number = i64::try_from(at).unwrap() + 1;
@@ -159,4 +162,28 @@ fn a_story_in_order_leads_to_the_rows_that_people_expect() {
             .count(),
         5
     );
+}
+
+#[test]
+fn a_restored_program_is_no_longer_archived() {
+    let contents = [
+        ProgramEvent::ProgramCreated {
+            program: ProgramId::parse("resale").unwrap(),
+            name: "Resale".to_owned(),
+        },
+        ProgramEvent::ProgramArchived {},
+        ProgramEvent::ProgramRestored {},
+        ProgramEvent::ProgramDraftDiscarded {},
+    ];
+    let events: Vec<_> = contents
+        .into_iter()
+        .map(AnyEvent::Program)
+        .enumerate()
+        .map(|(at, content)| (event(at, &content), content))
+        .collect();
+    let (row, _) = fold::<Programs>(&events[..2]);
+    assert!(row.unwrap().archived);
+    let (row, effects) = fold::<Programs>(&events);
+    assert!(!row.unwrap().archived);
+    assert_eq!(effects.last(), Some(&Effect::Unchanged));
 }

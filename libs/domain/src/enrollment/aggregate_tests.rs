@@ -5,7 +5,7 @@ use crate::enrollment::commands::TrackFacts;
 use crate::enrollment::events::Direction;
 use crate::ids::{PartnerId, ProgramId, TrackId};
 use crate::partner::PartnerStatus;
-use crate::program::{ApplyProgram, Program, ProgramCommand};
+use crate::program::{ApplyProgram, Program, ProgramCommand, Publisher};
 use crate::test_support::{Given, given};
 
 const TODAY: Date = date(2026, 3, 1);
@@ -327,6 +327,7 @@ fn a_track_counts_when_any_published_version_has_it() {
             note: String::new(),
             transition: crate::program::Transition::Now,
             today: TODAY,
+            publisher: Publisher::default(),
         })
     };
     let program = given::<Program>([])

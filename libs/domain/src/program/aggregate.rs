@@ -1,13 +1,17 @@
 //! The program: its draft, its published versions, its decisions.
 
+use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use crate::aggregate::{Decide, Entity, Routing, refuse_unreadable};
 use crate::ids::{ProgramId, check_label};
 use crate::limits;
-use crate::program::commands::{ApplyProgram, ProgramCommand, PublishDraft};
+use crate::money::Currency;
+use crate::program::commands::{ApplyProgram, ProgramCommand, PublishDraft, Publisher};
 use crate::program::definition::ProgramDefinition;
+use crate::program::diff::diff;
+use crate::program::draft::{DraftEdit, empty_draft};
 use crate::program::events::ProgramEvent;
 use crate::program::transition::Transition;
 use crate::program::validate::{check_size, validate};
@@ -41,6 +45,15 @@ pub struct PublishedVersion {
     pub transition: Transition,
     /// Its whole content.
     pub definition: Box<ProgramDefinition>,
+    /// The actor who published it; empty: not known.
+    #[serde(default)]
+    pub author: String,
+    /// When it was published, by the clock of the org; absent: not known.
+    #[serde(default)]
+    pub publish_time: Option<Timestamp>,
+    /// How many places differ from the version before; absent for the first version.
+    #[serde(default)]
+    pub changes: Option<u32>,
 }
 
 impl Program {
@@ -126,6 +139,50 @@ impl Program {
         Ok(vec![ProgramEvent::ProgramDraftSaved { definition }])
     }
 
+    fn edit_draft(
+        &self,
+        edit: DraftEdit,
+        currency: Currency,
+    ) -> Result<Vec<ProgramEvent>, Rejection> {
+        let program = self.must_exist()?;
+        self.must_be_open()?;
+        let newest = self.versions.last().map(|newest| &newest.definition);
+        let known = self.draft.as_ref().or(newest);
+        let mut definition = match known {
+            Some(known) => known.clone(),
+            None => Box::new(empty_draft(program, &self.name, currency)),
+        };
+        edit.apply(&mut definition)?;
+        let mut v = Violations::default();
+        v.take("definition", check_size(&definition));
+        v.check()?;
+        if known == Some(&definition) {
+            return Ok(Vec::new());
+        }
+        Ok(vec![ProgramEvent::ProgramDraftSaved { definition }])
+    }
+
+    fn discard_draft(&self) -> Result<Vec<ProgramEvent>, Rejection> {
+        self.must_exist()?;
+        if self.draft.is_none() {
+            return Ok(Vec::new());
+        }
+        Ok(vec![ProgramEvent::ProgramDraftDiscarded {}])
+    }
+
+    fn copy(
+        &self,
+        program: ProgramId,
+        name: String,
+        mut definition: Box<ProgramDefinition>,
+    ) -> Result<Vec<ProgramEvent>, Rejection> {
+        program.as_str().clone_into(&mut definition.slug);
+        definition.name.clone_from(&name);
+        let mut events = self.create(program, name)?;
+        events.push(ProgramEvent::ProgramDraftSaved { definition });
+        Ok(events)
+    }
+
     fn publish(&self, publish: PublishDraft) -> Result<Vec<ProgramEvent>, Rejection> {
         let program = self.must_exist()?;
         let Some(draft) = self.draft.clone() else {
@@ -140,9 +197,10 @@ impl Program {
             note,
             transition,
             today,
+            publisher,
         } = publish;
         let dates = (effective_date, transition);
-        self.next_version(draft, dates, note, today)
+        self.next_version(draft, dates, note, today, publisher)
     }
 
     fn apply(&self, apply: ApplyProgram) -> Result<Vec<ProgramEvent>, Rejection> {
@@ -152,14 +210,15 @@ impl Program {
             note,
             transition,
             today,
+            publisher,
         } = apply;
         let dates = (effective_date, transition);
         if let Some(program) = &self.program {
             slug_must_be(program, &definition)?;
-            return self.next_version(definition, dates, note, today);
+            return self.next_version(definition, dates, note, today, publisher);
         }
         let (slug, name) = (definition.slug.clone(), definition.name.clone());
-        let mut events = self.next_version(definition, dates, note, today)?;
+        let mut events = self.next_version(definition, dates, note, today, publisher)?;
         let program = ProgramId::parse(slug)?;
         events.insert(0, ProgramEvent::ProgramCreated { program, name });
         Ok(events)
@@ -171,6 +230,7 @@ impl Program {
         (effective_date, transition): (Date, Transition),
         note: String,
         today: Date,
+        publisher: Publisher,
     ) -> Result<Vec<ProgramEvent>, Rejection> {
         self.must_be_open()?;
         let latest = self.versions.last();
@@ -200,6 +260,8 @@ impl Program {
             note,
             transition,
             definition,
+            author: publisher.author,
+            publish_time: publisher.time,
         }])
     }
 
@@ -209,6 +271,14 @@ impl Program {
             return Ok(Vec::new());
         }
         Ok(vec![ProgramEvent::ProgramArchived {}])
+    }
+
+    fn restore(&self) -> Result<Vec<ProgramEvent>, Rejection> {
+        self.must_exist()?;
+        if !self.archived {
+            return Ok(Vec::new());
+        }
+        Ok(vec![ProgramEvent::ProgramRestored {}])
     }
 }
 
@@ -251,9 +321,17 @@ impl Decide for Program {
         match command {
             ProgramCommand::Create { program, name } => self.create(program, name),
             ProgramCommand::SaveDraft { definition } => self.save_draft(definition),
+            ProgramCommand::EditDraft { edit, currency } => self.edit_draft(*edit, currency),
+            ProgramCommand::DiscardDraft => self.discard_draft(),
+            ProgramCommand::Copy {
+                program,
+                name,
+                definition,
+            } => self.copy(program, name, definition),
             ProgramCommand::Publish(publish) => self.publish(publish),
             ProgramCommand::Apply(apply) => self.apply(apply),
             ProgramCommand::Archive => self.archive(),
+            ProgramCommand::Restore => self.restore(),
         }
     }
 
@@ -266,25 +344,34 @@ impl Decide for Program {
             ProgramEvent::ProgramDraftSaved { definition } => {
                 self.draft = Some(definition.clone());
             }
+            ProgramEvent::ProgramDraftDiscarded {} => self.draft = None,
             ProgramEvent::ProgramVersionPublished {
                 version,
                 effective_date,
                 definition,
                 note,
                 transition,
+                author,
+                publish_time,
             } => {
                 if self.draft.as_ref() == Some(definition) {
                     self.draft = None;
                 }
+                let before = self.versions.last();
+                let changes = before.map(|before| diff(&before.definition, definition).len());
                 self.versions.push(PublishedVersion {
                     version: *version,
                     effective_date: *effective_date,
                     note: note.clone(),
                     transition: *transition,
                     definition: definition.clone(),
+                    author: author.clone(),
+                    publish_time: *publish_time,
+                    changes: changes.map(|count| u32::try_from(count).unwrap_or(u32::MAX)),
                 });
             }
             ProgramEvent::ProgramArchived {} => self.archived = true,
+            ProgramEvent::ProgramRestored {} => self.archived = false,
             ProgramEvent::Unknown { .. } => self.unreadable = true,
         }
     }
@@ -327,7 +414,15 @@ mod tests {
             note: String::new(),
             transition: Transition::Now,
             today: TODAY,
+            publisher: Publisher::default(),
         })
+    }
+
+    fn ada() -> Publisher {
+        Publisher {
+            author: "user:ada".to_owned(),
+            time: Some(Timestamp::UNIX_EPOCH),
+        }
     }
 
     fn publish(effective_date: Date) -> ProgramCommand {
@@ -336,6 +431,7 @@ mod tests {
             note: "as agreed".to_owned(),
             transition: Transition::Now,
             today: TODAY,
+            publisher: ada(),
         })
     }
 
@@ -359,6 +455,8 @@ mod tests {
                 note: "as agreed".to_owned(),
                 transition: Transition::Now,
                 definition: named("Resale"),
+                author: "user:ada".to_owned(),
+                publish_time: Some(Timestamp::UNIX_EPOCH),
             }]);
         assert_eq!(program.state.draft(), None);
         program.when(publish(TODAY)).refused("PROGRAM_HAS_NO_DRAFT");
@@ -388,6 +486,8 @@ mod tests {
                 note: String::new(),
                 transition: Transition::Now,
                 definition: named("Resale"),
+                author: String::new(),
+                publish_time: None,
             },
         ]);
         let program = program.when(apply("Resale", date(2026, 4, 1))).nothing();
@@ -461,6 +561,59 @@ mod tests {
     }
 
     #[test]
+    fn a_restored_program_takes_versions_again() {
+        created()
+            .when(ProgramCommand::Restore)
+            .nothing()
+            .when(ProgramCommand::Archive)
+            .accepted()
+            .when(ProgramCommand::Restore)
+            .then([ProgramEvent::ProgramRestored {}])
+            .when(apply("Resale", TODAY))
+            .accepted();
+        given::<Program>([])
+            .when(ProgramCommand::Restore)
+            .refused("PROGRAM_NOT_FOUND");
+    }
+
+    #[test]
+    fn a_copy_is_the_draft_of_a_new_program() {
+        let copy = || ProgramCommand::Copy {
+            program: ProgramId::parse("referral").unwrap(),
+            name: "Referral".to_owned(),
+            definition: named("Resale"),
+        };
+        let mut definition = named("Referral");
+        definition.slug = "referral".to_owned();
+        given::<Program>([]).when(copy()).then([
+            ProgramEvent::ProgramCreated {
+                program: ProgramId::parse("referral").unwrap(),
+                name: "Referral".to_owned(),
+            },
+            ProgramEvent::ProgramDraftSaved { definition },
+        ]);
+        created().when(copy()).refused("PROGRAM_EXISTS");
+    }
+
+    #[test]
+    fn a_version_knows_its_author_and_how_much_it_changed() {
+        let program = created()
+            .when(save(named("Resale")))
+            .accepted()
+            .when(publish(TODAY))
+            .accepted()
+            .when(apply("Resale 2", TODAY))
+            .accepted()
+            .state;
+        let [first, second] = program.versions() else {
+            panic!("two versions");
+        };
+        assert_eq!(first.author, "user:ada");
+        assert_eq!(first.publish_time, Some(Timestamp::UNIX_EPOCH));
+        assert_eq!((first.changes, second.changes), (None, Some(1)));
+    }
+
+    #[test]
     fn a_program_that_does_not_exist_has_no_draft() {
         given::<Program>([])
             .when(save(named("Resale")))
@@ -482,7 +635,7 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn any_commands_leave_a_program_that_replays_with_versions_in_order(
-            steps in proptest::collection::vec((0..6_u8, 0..3_u8, -20..40_i32), 0..16)
+            steps in proptest::collection::vec((0..8_u8, 0..3_u8, -20..40_i32), 0..16)
         ) {
             let commands = steps.into_iter().map(|(kind, name, days)| {
                 let name = ["", "Resale", "Resale 2"][usize::from(name)];
@@ -495,6 +648,8 @@ mod tests {
                     1 | 2 => save(named(name)),
                     3 => publish(day),
                     4 if days > 35 => ProgramCommand::Archive,
+                    6 => ProgramCommand::Restore,
+                    7 => ProgramCommand::DiscardDraft,
                     _ => apply(name, day),
                 }
             });

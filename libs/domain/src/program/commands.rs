@@ -1,9 +1,12 @@
 //! What may be asked of a program.
 
+use jiff::Timestamp;
 use jiff::civil::Date;
 
 use crate::ids::ProgramId;
+use crate::money::Currency;
 use crate::program::definition::ProgramDefinition;
+use crate::program::draft::DraftEdit;
 use crate::program::transition::Transition;
 
 /// The commands of a program.
@@ -22,6 +25,25 @@ pub enum ProgramCommand {
         /// The whole draft.
         definition: Box<ProgramDefinition>,
     },
+    /// Change a part of the draft. Where there is none yet, it begins as the newest published
+    /// version, or empty. A change that changes nothing: nothing to do.
+    EditDraft {
+        /// The change.
+        edit: Box<DraftEdit>,
+        /// The currency of a draft that begins empty.
+        currency: Currency,
+    },
+    /// Throw the draft away. Without a draft: nothing to do.
+    DiscardDraft,
+    /// Create a program whose draft is a copy of another one's content.
+    Copy {
+        /// Identifier of the new program.
+        program: ProgramId,
+        /// What a person reads.
+        name: String,
+        /// What is copied; identifier and name in it are replaced.
+        definition: Box<ProgramDefinition>,
+    },
     /// Publish the draft.
     Publish(PublishDraft),
     /// Create the program where it is missing and publish a definition, all in one. The same
@@ -29,6 +51,17 @@ pub enum ProgramCommand {
     Apply(ApplyProgram),
     /// Take no more versions and no more enrollments.
     Archive,
+    /// Take versions and enrollments again. Not archived: nothing to do.
+    Restore,
+}
+
+/// Who publishes, and when.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Publisher {
+    /// The actor, such as `user:ada`; empty: not known.
+    pub author: String,
+    /// The instant by the clock of the org; absent: not known.
+    pub time: Option<Timestamp>,
 }
 
 /// Publish the draft as the next version.
@@ -44,6 +77,8 @@ pub struct PublishDraft {
     pub transition: Transition,
     /// The business date in the org.
     pub today: Date,
+    /// Who publishes, and when.
+    pub publisher: Publisher,
 }
 
 /// Publish a definition as the next version, creating the program where it is missing.
@@ -59,4 +94,6 @@ pub struct ApplyProgram {
     pub transition: Transition,
     /// The business date in the org.
     pub today: Date,
+    /// Who publishes, and when.
+    pub publisher: Publisher,
 }

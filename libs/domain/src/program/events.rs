@@ -1,6 +1,7 @@
 //! What happens to a program. These types are the storage format: a shape once written stays
 //! readable.
 
+use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +24,8 @@ pub enum ProgramEvent {
         /// The whole draft; replaces the one before.
         definition: Box<ProgramDefinition>,
     },
+    /// The draft was thrown away.
+    ProgramDraftDiscarded {},
     /// A version was published. It never changes again.
     ProgramVersionPublished {
         /// Number of the version: 1, 2, 3, …
@@ -30,17 +33,25 @@ pub enum ProgramEvent {
         /// The first business date on which the version is in force. Where several versions have
         /// begun, the one with the highest number is in force.
         effective_date: Date,
-        /// Why it was published, in the author's words; may be empty. The author is the actor in
-        /// the metadata.
+        /// Why it was published, in the author's words; may be empty.
         note: String,
         /// From when on tiers may be lost under it.
         #[serde(default, skip_serializing_if = "Transition::is_usual")]
         transition: Transition,
         /// The whole content.
         definition: Box<ProgramDefinition>,
+        /// The actor who published it, such as `user:ada`; empty: written by a release that left
+        /// it to the metadata.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        author: String,
+        /// When it was published, by the clock of the org; absent as the author.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        publish_time: Option<Timestamp>,
     },
     /// The program takes no more versions and no more enrollments.
     ProgramArchived {},
+    /// The program takes versions and enrollments again.
+    ProgramRestored {},
     /// Stands in for an event that this release does not know.
     Unknown {
         /// The stored type.
@@ -53,6 +64,8 @@ pub enum ProgramEvent {
 crate::stored_events!(ProgramEvent, "tierline.program.v1", {
     ProgramCreated = "1.0",
     ProgramDraftSaved = "1.0",
+    ProgramDraftDiscarded = "1.0",
     ProgramVersionPublished = "1.0",
     ProgramArchived = "1.0",
+    ProgramRestored = "1.0",
 });

@@ -28,7 +28,8 @@ pub fn definition(message: pb::ProgramDefinition) -> Result<ProgramDefinition, R
     reader.finish(read)
 }
 
-fn read_definition(
+/// A definition out of its message, with every wrong field noted.
+pub fn read_definition(
     reader: &mut Reader,
     message: pb::ProgramDefinition,
 ) -> Option<ProgramDefinition> {
@@ -93,7 +94,8 @@ fn rates(reader: &mut Reader, message: pb::FixedRates) -> Option<FixedRates> {
     })
 }
 
-fn track(reader: &mut Reader, message: pb::Track) -> Option<Track> {
+/// A track out of its message, with every wrong field noted.
+pub fn track(reader: &mut Reader, message: pb::Track) -> Option<Track> {
     let id = reader.at("id", |r| r.take(TrackId::parse(message.id)));
     let promotion = reader.optional("promotion", message.promotion, promotion);
     let demotion = reader.optional("demotion", message.demotion, demotion);
@@ -107,7 +109,8 @@ fn track(reader: &mut Reader, message: pb::Track) -> Option<Track> {
     })
 }
 
-fn tier(reader: &mut Reader, message: pb::Tier) -> Option<Tier> {
+/// A tier out of its message, with every wrong field noted.
+pub fn tier(reader: &mut Reader, message: pb::Tier) -> Option<Tier> {
     let id = reader.at("id", |r| r.take(TierId::parse(message.id)));
     let color = reader.at("color", |r| color(r, message.color));
     let qualification = reader.optional("qualification", message.qualification, requirement);

@@ -22,7 +22,7 @@ mod transition;
 pub use condition::condition;
 pub use condition_out::condition as condition_message;
 pub use content::DefinitionContent;
-pub use definition::definition;
+pub use definition::{definition, read_definition, tier, track};
 pub use definition_out::{color_message, definition_message};
 pub use reader::Reader;
 pub use transition::{transition, transition_message};

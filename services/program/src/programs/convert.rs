@@ -1,15 +1,45 @@
 //! Programs between the contract and the domain.
 
+use std::borrow::Cow;
+
+use jiff::Timestamp;
 use jiff::civil::Date;
 use tierline_domain::program::{
-    Program, ProgramDefinition, PublishedVersion, Transition, program_to_yaml,
+    Program, ProgramDefinition, PublishedVersion, Transition, program_to_yaml, without_notes,
 };
 use tierline_domain::{ProgramId, Rejection};
 use tierline_proto::program::v1 as pb;
 use tierline_rpc::convert::{DefinitionContent, Reader, definition_message};
+use tierline_rpc::{Caller, Role};
 
 /// Most versions that a program shows; the rest is listed.
 const SHOWN: usize = 100;
+
+/// Whether the notes of criteria are shown, which are for admins only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Notes {
+    Shown,
+    LeftOut,
+}
+
+impl Notes {
+    /// For a caller.
+    pub(crate) fn to(caller: &Caller) -> Self {
+        if caller.roles.contains(&Role::Admin) {
+            Self::Shown
+        } else {
+            Self::LeftOut
+        }
+    }
+
+    /// A definition as it may be shown.
+    pub(crate) fn of(self, definition: &ProgramDefinition) -> Cow<'_, ProgramDefinition> {
+        match self {
+            Self::Shown => Cow::Borrowed(definition),
+            Self::LeftOut => Cow::Owned(without_notes(definition)),
+        }
+    }
+}
 
 macro_rules! contents {
     ($($module:ident),+) => { $(
@@ -61,7 +91,7 @@ pub(crate) fn slug(name: &str) -> String {
 }
 
 /// A program as the contract writes it.
-pub(crate) fn message(program: &Program, version: u64, today: Date) -> pb::Program {
+pub(crate) fn message(program: &Program, version: u64, today: Date, notes: Notes) -> pb::Program {
     let versions = program.versions();
     let newest = versions.last();
     pb::Program {
@@ -77,7 +107,13 @@ pub(crate) fn message(program: &Program, version: u64, today: Date) -> pb::Progr
         versions: versions.iter().rev().take(SHOWN).map(summary).collect(),
         etag: tierline_rpc::command::etag(version),
         archived: program.is_archived(),
-        draft: program.draft().map(definition_message),
+        draft: program
+            .draft()
+            .map(|draft| definition_message(&notes.of(draft))),
+        unchanged_since_date: program
+            .unchanged_since(today)
+            .map(|day| day.to_string())
+            .unwrap_or_default(),
     }
 }
 
@@ -93,6 +129,16 @@ pub(crate) fn summary(version: &PublishedVersion) -> pb::ProgramVersionSummary {
         effective_date: version.effective_date.to_string(),
         note: version.note.clone(),
         transition: tierline_rpc::convert::transition_message(version.transition),
+        author: version.author.clone(),
+        publish_time: version.publish_time.map(instant),
+        change_count: version.changes,
+    }
+}
+
+fn instant(at: Timestamp) -> prost_types::Timestamp {
+    prost_types::Timestamp {
+        seconds: at.as_second(),
+        nanos: at.subsec_nanosecond(),
     }
 }
 
@@ -100,12 +146,14 @@ pub(crate) fn summary(version: &PublishedVersion) -> pb::ProgramVersionSummary {
 pub(crate) fn version(
     program: &ProgramId,
     version: &PublishedVersion,
+    notes: Notes,
 ) -> Result<pb::ProgramVersion, Rejection> {
+    let definition = notes.of(&version.definition);
     Ok(pb::ProgramVersion {
         program_id: program.to_string(),
         summary: Some(summary(version)),
-        definition: Some(definition_message(&version.definition)),
-        yaml: program_to_yaml(&version.definition)?,
+        definition: Some(definition_message(&definition)),
+        yaml: program_to_yaml(&definition)?,
     })
 }
 

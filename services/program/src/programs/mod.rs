@@ -1,14 +1,19 @@
 //! The service of programs.
 
 mod convert;
+mod drafts;
+mod governance;
+
+use std::sync::Arc;
 
 use jiff::civil::Date;
 use tierline_domain::program::lint::{Finding, Severity, lint};
 use tierline_domain::program::{
-    ApplyProgram, Program, ProgramCommand, ProgramDefinition, ProgramEvent, PublishDraft, validate,
+    ApplyProgram, Program, ProgramCommand, ProgramDefinition, ProgramEvent, PublishDraft,
+    Publisher, validate,
 };
 use tierline_domain::rejection::Violations;
-use tierline_domain::{ProgramId, Rejection, StreamId};
+use tierline_domain::{Currency, ProgramId, Rejection, StreamId};
 use tierline_eventstore::Outcome;
 use tierline_proto::common::v1::Violation;
 use tierline_proto::program::v1::program_service_server::{
@@ -18,10 +23,13 @@ use tierline_proto::program::v1::{self as pb};
 use tierline_rpc::command::Mutation;
 use tierline_rpc::convert::{Reader, definition_message, fields as f};
 use tierline_rpc::dispatch::{checked, token};
+use tierline_rpc::org_clock::OrgTime;
 use tierline_rpc::paging::Page;
 use tierline_rpc::{Call, Caller, Commands, from_command_error, from_rejection, limits};
 use tonic::codec::CompressionEncoding::Gzip;
 use tonic::{Request, Response, Status};
+
+use convert::Notes;
 
 /// Commands of programs.
 #[derive(Clone)]
@@ -53,17 +61,51 @@ impl ProgramService {
         let id = f::id(&mut r, "program_id", id);
         let command = checked::<Program>(r, command, rename);
         let command = command.map_err(|rejection| from_rejection(&rejection))?;
-        let stream = StreamId::new(&call.context.org, &id);
+        self.carry_out(&call, &id, command, rename, time.today)
+            .await
+    }
+
+    /// Changes a part of the draft of a program.
+    async fn edit<M: Mutation>(
+        &self,
+        request: Request<M>,
+        read: fn(&mut Reader, &M) -> drafts::Read,
+    ) -> Answer {
+        let mut call = Call::new(request)?;
+        let time = self.commands.time_of(&mut call).await?;
+        let mut r = Reader::new();
+        let (id, edit) = read(&mut r, &call.message);
+        let id = f::id(&mut r, "program_id", ProgramId::parse(id));
+        let edit = r.finish(edit);
+        let command = ProgramCommand::EditDraft {
+            edit: Box::new(edit.map_err(|rejection| from_rejection(&rejection))?),
+            currency: time.org.base_currency().unwrap_or(Currency::USD),
+        };
+        self.carry_out(&call, &id, command, same, time.today).await
+    }
+
+    /// Carries out a command that was read and checked.
+    async fn carry_out<M>(
+        &self,
+        call: &Call<M>,
+        id: &ProgramId,
+        command: ProgramCommand,
+        rename: fn(&str) -> String,
+        today: Date,
+    ) -> Answer {
+        let stream = StreamId::new(&call.context.org, id);
+        let notes = Notes::to(&call.caller);
         let respond = |outcome: &Outcome<Program>| pb::ProgramResponse {
             program: Some(convert::message(
                 &outcome.state,
                 outcome.version,
-                time.today,
+                today,
+                notes,
             )),
             consistency_token: token(outcome),
         };
         self.commands
-            .run(&call, &stream, command, rename, respond)
+            .run(call, &stream, command, rename, respond)
             .await
     }
 
@@ -77,18 +119,15 @@ impl ProgramService {
         today: Date,
     ) -> Applied {
         let stream = StreamId::new(&call.context.org, id);
-        let respond = |outcome: &Outcome<Program>| applied(outcome, today);
+        let notes = Notes::to(&call.caller);
+        let respond = |outcome: &Outcome<Program>| applied(outcome, today, notes);
         self.commands
             .run(call, &stream, command, rename, respond)
             .await
     }
 
-    /// The program, its identifier and the business date.
-    async fn find<T>(
-        &self,
-        request: &Request<T>,
-        id: &str,
-    ) -> Result<(ProgramId, std::sync::Arc<Program>, u64, Date), Status> {
+    /// A program that a request asks for, and how the caller may see it.
+    async fn find<T>(&self, request: &Request<T>, id: &str) -> Result<Found, Status> {
         let caller = Caller::of(request)?;
         let id = ProgramId::parse(id).map_err(|rejection| from_rejection(&rejection))?;
         let time = self.commands.clock().at(&caller.org).await;
@@ -98,16 +137,46 @@ impl ProgramService {
             .commands
             .existing::<Program>(&stream, "program")
             .await?;
-        Ok((id, loaded.state, loaded.version, time.today))
+        Ok(Found {
+            id,
+            program: loaded.state,
+            version: loaded.version,
+            today: time.today,
+            notes: Notes::to(&caller),
+        })
     }
 }
 
-fn applied(outcome: &Outcome<Program>, today: Date) -> pb::ApplyProgramResponse {
+/// A program as a request found it.
+struct Found {
+    id: ProgramId,
+    program: Arc<Program>,
+    version: u64,
+    /// The business date.
+    today: Date,
+    /// Whether the caller sees notes.
+    notes: Notes,
+}
+
+/// Who publishes by this call, and when.
+fn publisher<M>(call: &Call<M>, time: &OrgTime) -> Publisher {
+    Publisher {
+        author: call.context.actor.clone(),
+        time: Some(time.now),
+    }
+}
+
+fn applied(outcome: &Outcome<Program>, today: Date, notes: Notes) -> pb::ApplyProgramResponse {
     let newest = outcome.state.versions().last();
     let is_publication =
         |event: &ProgramEvent| matches!(event, ProgramEvent::ProgramVersionPublished { .. });
     pb::ApplyProgramResponse {
-        program: Some(convert::message(&outcome.state, outcome.version, today)),
+        program: Some(convert::message(
+            &outcome.state,
+            outcome.version,
+            today,
+            notes,
+        )),
         version: newest.map_or(0, |newest| newest.version),
         published: outcome.events.iter().any(is_publication),
         findings: newest
@@ -187,6 +256,52 @@ impl Rpc for ProgramService {
         self.run(call, Ok(id), command, in_definition).await
     }
 
+    async fn update_program(&self, request: Request<pb::UpdateProgramRequest>) -> Answer {
+        self.edit(request, drafts::update_program).await
+    }
+
+    async fn add_track(&self, request: Request<pb::AddTrackRequest>) -> Answer {
+        self.edit(request, drafts::add_track).await
+    }
+
+    async fn update_track(&self, request: Request<pb::UpdateTrackRequest>) -> Answer {
+        self.edit(request, drafts::update_track).await
+    }
+
+    async fn remove_track(&self, request: Request<pb::RemoveTrackRequest>) -> Answer {
+        self.edit(request, drafts::remove_track).await
+    }
+
+    async fn reorder_tracks(&self, request: Request<pb::ReorderTracksRequest>) -> Answer {
+        self.edit(request, drafts::reorder_tracks).await
+    }
+
+    async fn seed_tracks(&self, request: Request<pb::SeedTracksRequest>) -> Answer {
+        self.edit(request, drafts::seed_tracks).await
+    }
+
+    async fn add_tier(&self, request: Request<pb::AddTierRequest>) -> Answer {
+        self.edit(request, drafts::add_tier).await
+    }
+
+    async fn update_tier(&self, request: Request<pb::UpdateTierRequest>) -> Answer {
+        self.edit(request, drafts::update_tier).await
+    }
+
+    async fn remove_tier(&self, request: Request<pb::RemoveTierRequest>) -> Answer {
+        self.edit(request, drafts::remove_tier).await
+    }
+
+    async fn reorder_tiers(&self, request: Request<pb::ReorderTiersRequest>) -> Answer {
+        self.edit(request, drafts::reorder_tiers).await
+    }
+
+    async fn discard_draft(&self, request: Request<pb::DiscardDraftRequest>) -> Answer {
+        let call = Call::new(request)?;
+        let id = ProgramId::parse(call.message.program_id.as_str());
+        self.run(call, id, ProgramCommand::DiscardDraft, same).await
+    }
+
     async fn publish_draft(&self, request: Request<pb::PublishDraftRequest>) -> Applied {
         let mut call = Call::new(request)?;
         let time = self.commands.time_of(&mut call).await?;
@@ -200,6 +315,7 @@ impl Rpc for ProgramService {
             note: call.message.note.clone(),
             transition,
             today: time.today,
+            publisher: publisher(&call, &time),
         });
         let command = checked::<Program>(r, command, same);
         let command = command.map_err(|rejection| from_rejection(&rejection))?;
@@ -210,6 +326,50 @@ impl Rpc for ProgramService {
         let call = Call::new(request)?;
         let id = ProgramId::parse(call.message.program_id.as_str());
         self.run(call, id, ProgramCommand::Archive, same).await
+    }
+
+    async fn restore_program(&self, request: Request<pb::RestoreProgramRequest>) -> Answer {
+        let call = Call::new(request)?;
+        let id = ProgramId::parse(call.message.program_id.as_str());
+        self.run(call, id, ProgramCommand::Restore, same).await
+    }
+
+    async fn copy_program(&self, request: Request<pb::CopyProgramRequest>) -> Answer {
+        let call = Call::new(request)?;
+        let pb::CopyProgramRequest {
+            source_program_id,
+            source,
+            program_id,
+            name,
+            ..
+        } = call.message.clone();
+        let mut r = Reader::new();
+        let from = ProgramId::parse(source_program_id);
+        let from = f::id(&mut r, "source_program_id", from);
+        r.finish(Some(()))
+            .map_err(|rejection| from_rejection(&rejection))?;
+        let stream = StreamId::new(&call.context.org, &from);
+        let loaded = self
+            .commands
+            .existing::<Program>(&stream, "program")
+            .await?;
+        let definition = match governance::copied(&from, &loaded.state, source) {
+            Ok(definition) => Box::new(definition),
+            // A repetition gets its answer even where the source is no longer what it was.
+            Err(rejection) => return self.commands.refuse_or_repeat(&call, &rejection).await,
+        };
+        let text = if program_id.is_empty() {
+            convert::slug(&name)
+        } else {
+            program_id
+        };
+        let id = ProgramId::parse(text);
+        let command = ProgramCommand::Copy {
+            program: id.clone().unwrap_or_default(),
+            name,
+            definition,
+        };
+        self.run(call, id, command, same).await
     }
 
     async fn apply_program(&self, request: Request<pb::ApplyProgramRequest>) -> Applied {
@@ -227,6 +387,7 @@ impl Rpc for ProgramService {
             note: call.message.note.clone(),
             transition,
             today: time.today,
+            publisher: publisher(&call, &time),
         });
         let command = checked::<Program>(r, command, in_definition);
         let command = command.map_err(|rejection| from_rejection(&rejection))?;
@@ -275,8 +436,13 @@ impl Rpc for ProgramService {
         request: Request<pb::GetProgramRequest>,
     ) -> Result<Response<pb::Program>, Status> {
         let found = self.find(&request, &request.get_ref().program_id).await;
-        let (_, program, version, today) = found?;
-        Ok(Response::new(convert::message(&program, version, today)))
+        let found = found?;
+        Ok(Response::new(convert::message(
+            &found.program,
+            found.version,
+            found.today,
+            found.notes,
+        )))
     }
 
     async fn get_program_version(
@@ -285,7 +451,13 @@ impl Rpc for ProgramService {
     ) -> Result<Response<pb::ProgramVersion>, Status> {
         use pb::get_program_version_request::Selector;
         let found = self.find(&request, &request.get_ref().program_id).await;
-        let (id, program, _, today) = found?;
+        let Found {
+            id,
+            program,
+            today,
+            notes,
+            ..
+        } = found?;
         let (version, wanted) = match request.into_inner().selector {
             Some(Selector::Version(number)) => {
                 let version = program.versions().iter().find(|v| v.version == number);
@@ -307,7 +479,7 @@ impl Rpc for ProgramService {
             ),
         };
         let missing = || from_rejection(&Rejection::not_found("program version", wanted));
-        let version = convert::version(&id, version.ok_or_else(missing)?);
+        let version = convert::version(&id, version.ok_or_else(missing)?, notes);
         Ok(Response::new(
             version.map_err(|rejection| from_rejection(&rejection))?,
         ))
@@ -318,7 +490,7 @@ impl Rpc for ProgramService {
         request: Request<pb::ListProgramVersionsRequest>,
     ) -> Result<Response<pb::ListProgramVersionsResponse>, Status> {
         let found = self.find(&request, &request.get_ref().program_id).await;
-        let (id, program, _, _) = found?;
+        let Found { id, program, .. } = found?;
         let caller = Caller::of(&request)?;
         let message = request.get_ref();
         let binding = ["ListProgramVersions", caller.org.as_str(), id.as_str()];
@@ -336,6 +508,17 @@ impl Rpc for ProgramService {
             versions: versions.into_iter().map(convert::summary).collect(),
             next_page_token,
         }))
+    }
+
+    async fn diff_program_versions(
+        &self,
+        request: Request<pb::DiffProgramVersionsRequest>,
+    ) -> Result<Response<pb::DiffProgramVersionsResponse>, Status> {
+        let found = self.find(&request, &request.get_ref().program_id).await?;
+        let message = request.get_ref();
+        let changes = governance::changes(&found.id, &found.program, message, found.notes);
+        let changes = changes.map_err(|rejection| from_rejection(&rejection))?;
+        Ok(Response::new(changes))
     }
 }
 

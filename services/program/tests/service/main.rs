@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
+mod drafts;
+mod governance;
 mod orgs;
 mod programs;
 mod rates;

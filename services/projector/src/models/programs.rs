@@ -57,13 +57,20 @@ impl Model for Programs {
                 Effect::Changed
             }
             (_, ProgramEvent::Unknown { .. }) => Effect::Skipped("event_unknown"),
-            (_, ProgramEvent::ProgramDraftSaved { .. }) => Effect::Unchanged,
+            (
+                _,
+                ProgramEvent::ProgramDraftSaved { .. } | ProgramEvent::ProgramDraftDiscarded {},
+            ) => Effect::Unchanged,
             (None, _) => Effect::Skipped("program_unknown"),
             (Some(_), ProgramEvent::ProgramCreated { .. }) => {
                 Effect::Skipped("program_created_twice")
             }
             (Some(row), ProgramEvent::ProgramArchived {}) => {
                 row.archived = true;
+                Effect::Changed
+            }
+            (Some(row), ProgramEvent::ProgramRestored {}) => {
+                row.archived = false;
                 Effect::Changed
             }
             (Some(row), ProgramEvent::ProgramVersionPublished { version, .. })

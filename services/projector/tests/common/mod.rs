@@ -140,6 +140,8 @@ impl World {
                 note: "first".to_owned(),
                 transition: tierline_domain::program::Transition::Now,
                 definition: Box::new(definition()),
+                author: String::new(),
+                publish_time: None,
             },
         ];
         self.append("Program", org, "cloud", Routing::EveryPartition, &events)

@@ -16,7 +16,9 @@ use tierline_domain::partner::{
 };
 use tierline_domain::program::org::{ClockTime, CreateOrg, Org, OrgCommand};
 use tierline_domain::program::rates::{PublishRates, RateDay, Rates, RatesCommand};
-use tierline_domain::program::{ApplyProgram, Program, ProgramCommand, program_from_yaml};
+use tierline_domain::program::{
+    ApplyProgram, Program, ProgramCommand, Publisher, program_from_yaml,
+};
 use tierline_domain::standing::replay::{Replayed, replay};
 use tierline_domain::standing::trial::{Draft, Movement, backtest};
 use tierline_domain::standing::{OrgHistory, PartnerHistory, Place};
@@ -116,6 +118,7 @@ impl Harness {
             note: String::new(),
             transition: tierline_domain::program::Transition::Now,
             today: clock,
+            publisher: Publisher::default(),
         };
         let stream = StreamId::new(&harness.org, "three-tier-revenue");
         harness

@@ -17,7 +17,9 @@ use tierline_domain::partner::{
     CreatePartner, Partner, PartnerCommand, PartnerProfile, PartnerStatus, PartnerType, Person,
 };
 use tierline_domain::program::org::{CreateOrg, Org, OrgCommand};
-use tierline_domain::program::{ApplyProgram, Program, ProgramCommand, program_from_yaml};
+use tierline_domain::program::{
+    ApplyProgram, Program, ProgramCommand, Publisher, program_from_yaml,
+};
 use tierline_domain::{
     Currency, DealId, EnrollmentId, Entity, Money, OrgId, PartnerId, ProgramId, StreamId, TrackId,
 };
@@ -115,6 +117,7 @@ impl World {
             note: String::new(),
             transition: tierline_domain::program::Transition::Now,
             today: today(),
+            publisher: Publisher::default(),
         });
         self.all::<Program>(vec![BulkItem::new(stream, apply)])
             .await

@@ -495,6 +495,58 @@ pub const EXAMPLES: &[Example] = &[
     named(SAVE_DRAFT, program!("$-drafted"))
         .given(&[(CREATE_PROGRAM, r#"program_id: "$-drafted" name: "Drafted""#)]),
     named(
+        "tierline.program.v1.ProgramService/UpdateProgram",
+        r#"program_id: "$-edited" program { name: "Secrets of $" description: "More" }"#,
+    )
+    .given(&[(APPLY, program!("$-edited"))]),
+    named(
+        "tierline.program.v1.ProgramService/AddTrack",
+        r#"program_id: "$-tracked" track { id: "side" name: "Side" }"#,
+    )
+    .given(&[(APPLY, program!("$-tracked"))]),
+    named(
+        "tierline.program.v1.ProgramService/UpdateTrack",
+        r#"program_id: "$-retracked" track_id: "main" track { name: "Secrets of $" }"#,
+    )
+    .given(&[(APPLY, program!("$-retracked"))]),
+    named(
+        "tierline.program.v1.ProgramService/RemoveTrack",
+        r#"program_id: "$-trackless" track_id: "main""#,
+    )
+    .given(&[(APPLY, program!("$-trackless"))]),
+    named(
+        "tierline.program.v1.ProgramService/ReorderTracks",
+        r#"program_id: "$-tracksorted" track_ids: "main""#,
+    )
+    .given(&[(APPLY, program!("$-tracksorted"))]),
+    named("tierline.program.v1.ProgramService/SeedTracks", r#"program_id: "$-seeded""#)
+        .given(&[(CREATE_PROGRAM, r#"program_id: "$-seeded" name: "Seeded""#)]),
+    named(
+        "tierline.program.v1.ProgramService/AddTier",
+        r#"program_id: "$-tiered" track_id: "main" tier { id: "gold" name: "Gold" } position: 0"#,
+    )
+    .given(&[(APPLY, program!("$-tiered"))]),
+    named(
+        "tierline.program.v1.ProgramService/UpdateTier",
+        r#"program_id: "$-retiered" track_id: "main" tier_id: "member" tier { name: "Secrets of $" }"#,
+    )
+    .given(&[(APPLY, program!("$-retiered"))]),
+    named(
+        "tierline.program.v1.ProgramService/RemoveTier",
+        r#"program_id: "$-tierless" track_id: "main" tier_id: "member""#,
+    )
+    .given(&[(APPLY, program!("$-tierless"))]),
+    named(
+        "tierline.program.v1.ProgramService/ReorderTiers",
+        r#"program_id: "$-tiersorted" track_id: "main" tier_ids: "member""#,
+    )
+    .given(&[(APPLY, program!("$-tiersorted"))]),
+    named(
+        "tierline.program.v1.ProgramService/DiscardDraft",
+        r#"program_id: "$-discarded""#,
+    )
+    .given(&[(APPLY, program!("$-discarded"))]),
+    named(
         "tierline.program.v1.ProgramService/PublishDraft",
         r#"program_id: "$-published" effective_date: "2026-01-01""#,
     )
@@ -507,6 +559,16 @@ pub const EXAMPLES: &[Example] = &[
         r#"program_id: "$-archived""#,
     )
     .given(&[(APPLY, program!("$-archived"))]),
+    named(
+        "tierline.program.v1.ProgramService/RestoreProgram",
+        r#"program_id: "$-restored""#,
+    )
+    .given(&[(APPLY, program!("$-restored"))]),
+    named(
+        "tierline.program.v1.ProgramService/CopyProgram",
+        r#"source_program_id: "$-copied" program_id: "$-copy" name: "Secrets of $""#,
+    )
+    .given(&[(APPLY, program!("$-copied"))]),
     own(APPLY, program!("$-applied")),
     own("tierline.program.v1.ProgramService/ValidateProgram", program!("$-valid")),
     named("tierline.program.v1.ProgramService/GetProgram", r#"program_id: "$-prog""#),
@@ -517,6 +579,10 @@ pub const EXAMPLES: &[Example] = &[
     named(
         "tierline.program.v1.ProgramService/ListProgramVersions",
         r#"program_id: "$-prog""#,
+    ),
+    named(
+        "tierline.program.v1.ProgramService/DiffProgramVersions",
+        r#"program_id: "$-prog" from_version: 1"#,
     ),
     own(
         "tierline.program.v1.RateService/PublishRates",

@@ -14,7 +14,9 @@ use tierline_domain::partner::{
     CreatePartner, Partner, PartnerCommand, PartnerProfile, PartnerStatus, PartnerType, Person,
 };
 use tierline_domain::program::org::{ClockTime, CreateOrg, Org, OrgCommand};
-use tierline_domain::program::{ApplyProgram, Program, ProgramCommand, program_from_yaml};
+use tierline_domain::program::{
+    ApplyProgram, Program, ProgramCommand, Publisher, program_from_yaml,
+};
 use tierline_domain::{
     Currency, DealId, EnrollmentId, Entity, Money, OrgId, PartnerId, ProgramId, StreamId, TierId,
     TrackId,
@@ -137,6 +139,7 @@ impl World {
             note: String::new(),
             transition: tierline_domain::program::Transition::Now,
             today: clock,
+            publisher: Publisher::default(),
         };
         self.run::<Program>(org, PROGRAM_ID, ProgramCommand::Apply(apply))
             .await

@@ -1,8 +1,8 @@
 //! What a change of a program would do, before it is made: with the same assessment that decides
 //! tiers, on what the log says of a partner.
 //!
-//! - [`preview()`] takes every standing as it was recorded and asks what follows when the draft comes
-//!   into force.
+//! - [`preview()`] takes every standing as it was recorded and asks what follows when the draft
+//!   comes into force.
 //! - [`backtest()`] plays the past again as if the draft had been in force from the beginning, and
 //!   compares with what was recorded, on days of the past.
 

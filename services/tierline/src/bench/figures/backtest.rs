@@ -14,7 +14,8 @@ use tierline_domain::enrollment::{Enroll, Enrollment, EnrollmentCommand, TrackFa
 use tierline_domain::partner::PartnerStatus;
 use tierline_domain::program::org::{CreateOrg, Org, OrgCommand};
 use tierline_domain::program::{
-    ApplyProgram, Program, ProgramCommand, ProgramDefinition, Transition, program_from_yaml,
+    ApplyProgram, Program, ProgramCommand, ProgramDefinition, Publisher, Transition,
+    program_from_yaml,
 };
 use tierline_domain::standing::trial::{Draft, backtest};
 use tierline_domain::standing::{OrgHistory, PartnerHistory, Place};
@@ -148,6 +149,7 @@ fn org(definition: &ProgramDefinition) -> anyhow::Result<OrgHistory> {
         note: String::new(),
         transition: Transition::Now,
         today: begin,
+        publisher: Publisher::default(),
     });
     for event in Program::default().decide(apply)? {
         let at = place(2, &definition.slug, begin)?;

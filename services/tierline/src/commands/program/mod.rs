@@ -1,8 +1,12 @@
-//! `tierline program apply|validate|lint|plan|backtest|test|mutate|diff|export|schema|show`
+//! `tierline program apply|validate|lint|plan|backtest|test|mutate|diff|export|schema|show`, and
+//! `history|copy|archive|restore`
 
+mod archive;
 mod backtest;
+mod copy;
 mod diff;
 mod export;
+mod history;
 mod lint;
 mod mutate;
 mod plan;
@@ -69,6 +73,15 @@ enum What {
     /// Show a program and its versions.
     #[command(disable_version_flag = true)]
     Show(ShowArgs),
+    /// List the published versions, with their authors and how much they changed.
+    History(history::HistoryArgs),
+    /// Copy a program: its content becomes the draft of a new one.
+    #[command(disable_version_flag = true)]
+    Copy(copy::CopyArgs),
+    /// Take no more versions and no more enrollments.
+    Archive(archive::ArchiveArgs),
+    /// Take versions and enrollments again.
+    Restore(archive::ArchiveArgs),
 }
 
 #[derive(Debug, clap::Args)]
@@ -118,6 +131,10 @@ pub async fn run(args: ProgramArgs, globals: &Globals) -> anyhow::Result<ExitCod
             Ok(ExitCode::SUCCESS)
         }
         What::Show(args) => show(args, globals).await,
+        What::History(args) => history::run(&args, globals).await,
+        What::Copy(args) => copy::run(args, globals).await,
+        What::Archive(args) => archive::archive(args, globals).await,
+        What::Restore(args) => archive::restore(args, globals).await,
     }
 }
 
@@ -283,6 +300,7 @@ fn print_json(program: &Program, yaml: &str) -> anyhow::Result<()> {
         "newest_version": program.newest_version,
         "version_in_force": program.version_in_force,
         "archived": program.archived,
+        "unchanged_since_date": program.unchanged_since_date,
         "has_draft": program.draft.is_some(),
         "versions": versions,
         "etag": program.etag,
@@ -297,6 +315,12 @@ fn print(program: &Program) {
     }
     if program.archived {
         output::line("Archived: it takes no more versions and no more enrollments.");
+    }
+    if !program.unchanged_since_date.is_empty() {
+        output::line(format!(
+            "Requirements, policies and benefits are the same since {}: worth a second look.",
+            program.unchanged_since_date
+        ));
     }
     if program.draft.is_some() {
         output::line("A draft of the next version is kept.");

@@ -1,5 +1,6 @@
 //! A trial of all enrollments, followed to its end: what `plan` and `backtest` share. It goes on
-//! where it was when the connection breaks, and with a journal where it was when it was interrupted.
+//! where it was when the connection breaks, and with a journal where it was when it was
+//! interrupted.
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
