@@ -197,7 +197,7 @@ mod tests {
     fn case(deals: u8, tier: &str) -> String {
         format!(
             "  - name: {deals}\n    from: 2026-01-01\n    facts: [{{ kind: deal, times: {deals}, \
-             dates: {{ closed: 2025-01-01 }} }}]\n    expect: [{{ on: 2026-01-01, tier: {tier} }}]\n"
+             dates: {{ closed: 2025-01-01 }} }}]\n    expect:\n      - {{ on: 2026-01-01, tier: {tier} }}\n"
         )
     }
 
