@@ -185,7 +185,8 @@ mod tests {
         let text = format!(
             "slug: resale\nname: Resale\ncurrency: EUR\ntracks:\n  - id: main\n    name: Main\n    \
              demotion: {{ mode: never }}\n    tiers:\n      - id: gold\n        \
-             name: Gold\n        qualification:\n          criterion:\n            id: deals\n            name: Deals\n\
+             name: Gold\n        qualification:\n          criterion:\n            id: deals\n\
+             \x20           name: Deals\n\
              \x20           measure: {{ count: {{ facts: {{ kind: deal, date: closed, window: \
              all_time }} }} }}\n            needs: {{ gte: 3 }}\n      - id: member\n        \
              name: Member\ntests:\n{cases}"
