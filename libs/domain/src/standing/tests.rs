@@ -194,6 +194,29 @@ fn silver() -> World {
 }
 
 #[test]
+fn one_tier_at_a_time_goes_on_by_itself_when_the_months_in_the_tier_are_over() {
+    let climb = |months: u16| {
+        let mut world = World::new();
+        world.definition.tracks[0].promotion.step = Step::One;
+        world.definition.tracks[0].promotion.minimum_months_in_tier = months;
+        // From the first of the two quarter ends to 2 June 2025 nothing else changes.
+        world.won(date(2024, 6, 3), "600000.00");
+        world
+    };
+    let mut at_once = climb(0);
+    at_once.until(date(2024, 10, 1));
+    assert_eq!(at_once.tier(), "silver");
+    at_once.until(date(2024, 10, 2));
+    assert_eq!(at_once.tier(), "gold");
+
+    let mut later = climb(1);
+    later.until(date(2024, 10, 31));
+    assert_eq!(later.tier(), "silver");
+    later.until(date(2024, 11, 1));
+    assert_eq!(later.tier(), "gold");
+}
+
+#[test]
 fn until_the_day_that_a_version_spares_tiers_no_demotion_begins_and_none_ends() {
     let mut spared = silver();
     spared.transition = Transition::NoLossUntil(date(2026, 3, 1));

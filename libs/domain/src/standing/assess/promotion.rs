@@ -5,7 +5,7 @@ use crate::ids::TierId;
 use crate::program::{PromotionMode, Step, Tier, Track};
 use crate::rules::{Explanation, FactSource};
 use crate::standing::events::{Cause, Evidence, Recommendation, StandingEvent, Withdrawn};
-use crate::time::add_months;
+use crate::time::{add_months, next_day};
 
 impl Work<'_> {
     /// Moves up, or recommends it.
@@ -27,10 +27,11 @@ impl Work<'_> {
             Step::Qualified => best,
             Step::One => present - 1,
         };
-        let ripe = add_months(
-            self.standing.tier_since,
-            i32::from(policy.minimum_months_in_tier),
-        );
+        let months = i32::from(policy.minimum_months_in_tier);
+        let mut ripe = add_months(self.standing.tier_since, months);
+        if policy.step == Step::One && self.climbed(rules.track, present) {
+            ripe = ripe.max(next_day(self.standing.tier_since));
+        }
         if self.as_of < ripe {
             self.wake(Some(ripe));
             return;
@@ -54,9 +55,19 @@ impl Work<'_> {
         match policy.mode {
             PromotionMode::Automatic => {
                 self.change(rules.track, &tier.id, Cause::Qualified, evidence);
+                if best < target {
+                    let next = add_months(self.as_of, months).max(next_day(self.as_of));
+                    self.wake(Some(next));
+                }
             }
             PromotionMode::Recommend => self.recommend(tier, true, evidence),
         }
+    }
+
+    /// True when the present tier was gained from a lower one: a step a day, and no more.
+    fn climbed(&self, track: &Track, present: usize) -> bool {
+        let before = self.standing.tiers.iter().rev().nth(1);
+        before.is_some_and(|(tier, _)| track.rank(tier).is_some_and(|rank| rank > present))
     }
 
     /// A recommended or refused promotion is forgotten when the facts no longer support it.
