@@ -1,5 +1,7 @@
 //! Orgs and programs: created, checked, published in versions, put away.
 
+use serde_json::Value;
+
 use crate::topology::Topology;
 use crate::world::{PROGRAM, each, text};
 
@@ -41,10 +43,11 @@ pub async fn flow(topology: &Topology, org: &str) {
         "{again}"
     );
 
-    drafted(topology, org).await;
+    let published = drafted(topology, org).await;
+    segments(topology, org).await;
 
     let names = client
-        .ok("query.v1.ProgramQueryService/ListPrograms", "")
+        .read("query.v1.ProgramQueryService/ListPrograms", "", &published)
         .await;
     let enrolled = client.enrolled("nova", "sell").await;
     let listed = client
@@ -76,7 +79,7 @@ pub async fn flow(topology: &Topology, org: &str) {
 }
 
 /// A second version, by way of a draft.
-async fn drafted(topology: &Topology, org: &str) {
+async fn drafted(topology: &Topology, org: &str) -> Value {
     let client = topology.client(org);
     let second = PROGRAM.replace("Tiers of the flows", "Tiers, second edition");
     let save = format!("yaml: {second:?}");
@@ -118,4 +121,15 @@ async fn drafted(topology: &Topology, org: &str) {
         text(&client.ok("program.v1.OrgService/GetOrg", "").await["org_id"]),
         org
     );
+    published
+}
+
+/// The default segments, seeded once.
+async fn segments(topology: &Topology, org: &str) {
+    let seeded = topology.command(org, &["segment", "seed"]).await;
+    assert!(seeded.contains("isv"), "{seeded}");
+    let again = topology.command(org, &["segment", "seed"]).await;
+    assert!(again.contains("9 segments"), "{again}");
+    let shown = topology.command(org, &["segment", "show", "isv"]).await;
+    assert!(shown.contains("technology"), "{shown}");
 }
