@@ -18,6 +18,17 @@ pub struct OrderField {
     pub sql_type: &'static str,
 }
 
+impl OrderField {
+    /// A field of this name in orders, with its SQL expression and the type of that.
+    pub const fn new(name: &'static str, column: &'static str, sql_type: &'static str) -> Self {
+        Self {
+            name,
+            column,
+            sql_type,
+        }
+    }
+}
+
 /// One term of an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OrderTerm {

@@ -19,18 +19,6 @@ use crate::fault::Fault;
 use crate::listing::{Selected, Source};
 use crate::tokens::Holds;
 
-const fn field(name: &'static str, column: &'static str, kind: FieldKind) -> FilterField {
-    FilterField { name, column, kind }
-}
-
-const fn order(name: &'static str, column: &'static str, sql_type: &'static str) -> OrderField {
-    OrderField {
-        name,
-        column,
-        sql_type,
-    }
-}
-
 /// Whoever is confined to a partner sees no form: none belongs to a partner.
 const NO_PARTNER: &str = "NULL::text";
 
@@ -38,45 +26,45 @@ const FORM_SOURCE: Source = Source {
     from: "read.forms t",
     partner: NO_PARTNER,
     fields: &[
-        field("form_id", "t.key", FieldKind::Id),
-        field("title", "t.title", FieldKind::Text),
-        field("published", "t.published", FieldKind::Flag),
-        field("has_draft", "t.has_draft", FieldKind::Flag),
-        field("create_time", "t.create_time", FieldKind::Time),
-        field("update_time", "t.update_time", FieldKind::Time),
+        FilterField::new("form_id", "t.key", FieldKind::Id),
+        FilterField::new("title", "t.title", FieldKind::Text),
+        FilterField::new("published", "t.published", FieldKind::Flag),
+        FilterField::new("has_draft", "t.has_draft", FieldKind::Flag),
+        FilterField::new("create_time", "t.create_time", FieldKind::Time),
+        FilterField::new("update_time", "t.update_time", FieldKind::Time),
     ],
 };
 
 const FORM_ORDER: &[OrderField] = &[
-    order("form_id", "t.key", "text"),
-    order("title", "t.title", "text"),
-    order("create_time", "t.create_time", "timestamptz"),
-    order("update_time", "t.update_time", "timestamptz"),
+    OrderField::new("form_id", "t.key", "text"),
+    OrderField::new("title", "t.title", "text"),
+    OrderField::new("create_time", "t.create_time", "timestamptz"),
+    OrderField::new("update_time", "t.update_time", "timestamptz"),
 ];
 
 const SUBMISSION_SOURCE: Source = Source {
     from: "read.submissions t",
     partner: NO_PARTNER,
     fields: &[
-        field("submission_id", "t.key", FieldKind::Id),
-        field("form", "t.form", FieldKind::Id),
-        field("form_version", "t.form_version", FieldKind::Number),
-        field(
+        FilterField::new("submission_id", "t.key", FieldKind::Id),
+        FilterField::new("form", "t.form", FieldKind::Id),
+        FilterField::new("form_version", "t.form_version", FieldKind::Number),
+        FilterField::new(
             "state",
             "t.review",
             FieldKind::Word(&["pending", "approved", "rejected"]),
         ),
-        field("decided_by", "t.decided_by", FieldKind::Text),
-        field("submit_time", "t.submit_time", FieldKind::Time),
-        field("decide_time", "t.decide_time", FieldKind::Time),
+        FilterField::new("decided_by", "t.decided_by", FieldKind::Text),
+        FilterField::new("submit_time", "t.submit_time", FieldKind::Time),
+        FilterField::new("decide_time", "t.decide_time", FieldKind::Time),
     ],
 };
 
 const SUBMISSION_ORDER: &[OrderField] = &[
-    order("submit_time", "t.submit_time", "timestamptz"),
-    order("form", "t.form", "text"),
-    order("state", "t.review", "text"),
-    order("submission_id", "t.key", "text"),
+    OrderField::new("submit_time", "t.submit_time", "timestamptz"),
+    OrderField::new("form", "t.form", "text"),
+    OrderField::new("state", "t.review", "text"),
+    OrderField::new("submission_id", "t.key", "text"),
 ];
 
 #[tonic::async_trait]

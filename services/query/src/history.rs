@@ -17,16 +17,12 @@ use crate::fault::Fault;
 use crate::listing::{Selected, Source};
 use crate::tokens::Holds;
 
-const fn field(name: &'static str, column: &'static str, kind: FieldKind) -> FilterField {
-    FilterField { name, column, kind }
-}
-
 const SOURCE: Source = Source {
     from: "read.tier_history t
            LEFT JOIN read.partners p ON p.org_id = t.org_id AND p.key = t.partner_id",
     partner: "t.partner_id",
     fields: &[
-        field(
+        FilterField::new(
             "kind",
             "t.kind",
             FieldKind::Word(&[
@@ -43,12 +39,12 @@ const SOURCE: Source = Source {
                 "closed",
             ]),
         ),
-        field(
+        FilterField::new(
             "direction",
             "t.direction",
             FieldKind::Word(&["promotion", "demotion"]),
         ),
-        field(
+        FilterField::new(
             "cause",
             "t.cause",
             FieldKind::Word(&[
@@ -62,16 +58,16 @@ const SOURCE: Source = Source {
                 "expired",
             ]),
         ),
-        field(
+        FilterField::new(
             "source",
             "t.source",
             FieldKind::Word(&["entry", "placed", "automatic", "pin", "approved"]),
         ),
-        field("tier", "t.tier", FieldKind::Id),
-        field("program", "t.program", FieldKind::Id),
-        field("partner_id", "t.partner_id", FieldKind::Id),
-        field("as_of_date", "t.as_of", FieldKind::Date),
-        field("record_time", "t.record_time", FieldKind::Time),
+        FilterField::new("tier", "t.tier", FieldKind::Id),
+        FilterField::new("program", "t.program", FieldKind::Id),
+        FilterField::new("partner_id", "t.partner_id", FieldKind::Id),
+        FilterField::new("as_of_date", "t.as_of", FieldKind::Date),
+        FilterField::new("record_time", "t.record_time", FieldKind::Time),
     ],
 };
 

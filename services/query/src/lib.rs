@@ -12,6 +12,7 @@ mod explain;
 mod fault;
 mod history;
 mod listing;
+mod long;
 mod operations;
 mod partners;
 mod past;

@@ -23,28 +23,24 @@ const RECENT_DECISIONS: i64 = 10;
 /// Most groups of a count.
 const MAX_GROUPS: i64 = 1_000;
 
-const fn field(name: &'static str, column: &'static str, kind: FieldKind) -> FilterField {
-    FilterField { name, column, kind }
-}
-
 const SOURCE: Source = Source {
     from: "read.partners t",
     partner: "t.key",
     fields: &[
-        field("partner_id", "t.key", FieldKind::Id),
-        field("name", "t.name", FieldKind::Text),
-        field("domain", "t.domain", FieldKind::Text),
-        field(
+        FilterField::new("partner_id", "t.key", FieldKind::Id),
+        FilterField::new("name", "t.name", FieldKind::Text),
+        FilterField::new("domain", "t.domain", FieldKind::Text),
+        FilterField::new(
             "type",
             "t.partner_type",
             FieldKind::Word(&["technology", "channel", "reseller", "referral"]),
         ),
-        field(
+        FilterField::new(
             "status",
             "t.status",
             FieldKind::Word(&["pending", "active", "suspended", "inactive"]),
         ),
-        field(
+        FilterField::new(
             "stage",
             "t.stage",
             FieldKind::Word(&[
@@ -56,15 +52,15 @@ const SOURCE: Source = Source {
                 "exited",
             ]),
         ),
-        field("region", "t.regions", FieldKind::List),
-        field("tag", "t.tags", FieldKind::List),
-        field("manager", "t.manager", FieldKind::Text),
-        field("industry", "t.industry", FieldKind::Text),
-        field("program", "t.programs", FieldKind::List),
-        field("track", "t.tracks", FieldKind::List),
-        field("tier", "t.tier", FieldKind::Id),
-        field("create_time", "t.create_time", FieldKind::Time),
-        field("update_time", "t.update_time", FieldKind::Time),
+        FilterField::new("region", "t.regions", FieldKind::List),
+        FilterField::new("tag", "t.tags", FieldKind::List),
+        FilterField::new("manager", "t.manager", FieldKind::Text),
+        FilterField::new("industry", "t.industry", FieldKind::Text),
+        FilterField::new("program", "t.programs", FieldKind::List),
+        FilterField::new("track", "t.tracks", FieldKind::List),
+        FilterField::new("tier", "t.tier", FieldKind::Id),
+        FilterField::new("create_time", "t.create_time", FieldKind::Time),
+        FilterField::new("update_time", "t.update_time", FieldKind::Time),
     ],
 };
 

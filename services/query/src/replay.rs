@@ -15,13 +15,13 @@ use tierline_proto::query::v1::audit_service_server::AuditService;
 use tierline_proto::query::v1::replay_decisions_request::Scope;
 use tierline_proto::query::v1::replay_decisions_response::Kind as Message;
 use tierline_rpc::Caller;
-use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
 use crate::Query;
 use crate::fault::Fault;
+use crate::long::{Answers, Stop, off_threads, streamed};
 use crate::past::routing_key;
 
 /// Messages that wait for a slow caller before the replay pauses.
@@ -64,37 +64,18 @@ impl AuditService for Query {
             .try_acquire_owned()
             .map_err(|_| busy())?;
         let work = self.work(&caller, request.into_inner().scope).await?;
-        let (answers, stream) = mpsc::channel(QUEUE);
         let query = self.clone();
-        tokio::spawn(async move {
-            let outcome = query.replay_all(&caller.org, work, &answers).await;
-            if let Err(Stop::Failed(fault)) = outcome {
-                // Nobody may be there any more to hear it.
-                answers.send(Err(fault.into())).await.ok();
-            }
-            drop(permit);
-        });
-        Ok(Response::new(ReceiverStream::new(stream)))
+        Ok(Response::new(streamed(
+            QUEUE,
+            permit,
+            |answers| async move { query.replay_all(&caller.org, work, &answers).await },
+        )))
     }
 }
 
 fn busy() -> Fault {
     let message = "other replays are at work; try again in a moment";
     Rejection::new(Kind::Exhausted, "REPLAYS_BUSY", message).into()
-}
-
-/// Why a replay ended early.
-enum Stop {
-    /// The caller has gone.
-    Gone,
-    /// It failed.
-    Failed(Fault),
-}
-
-impl<E: Into<Fault>> From<E> for Stop {
-    fn from(error: E) -> Self {
-        Self::Failed(error.into())
-    }
 }
 
 /// What is to be replayed: partners by partition, each with its enrollments.
@@ -147,7 +128,7 @@ impl Query {
         &self,
         org: &OrgId,
         work: Work,
-        answers: &mpsc::Sender<Answer>,
+        answers: &Answers<pb::ReplayDecisionsResponse>,
     ) -> Result<(), Stop> {
         let evaluated = self.evaluated().await?;
         let position = self.settled().await?;
@@ -270,7 +251,7 @@ async fn decide_again(
     only: Option<Vec<EnrollmentId>>,
     up_to: u64,
 ) -> Result<Replayed, Fault> {
-    let work = tokio::task::spawn_blocking(move || match only {
+    off_threads(move || match only {
         None => replay::replay(&org, &partner, None, up_to),
         Some(enrollments) => {
             let mut all = Replayed::default();
@@ -279,16 +260,13 @@ async fn decide_again(
             }
             Ok(all)
         }
-    });
-    let done = work
-        .await
-        .map_err(|error| Fault::Status(tierline_rpc::internal(&error)))?;
-    Ok(done?)
+    })
+    .await
 }
 
-async fn tell(answers: &mpsc::Sender<Answer>, kind: Message) -> Result<(), Stop> {
+async fn tell(answers: &Answers<pb::ReplayDecisionsResponse>, kind: Message) -> Result<(), Stop> {
     let message = pb::ReplayDecisionsResponse { kind: Some(kind) };
-    answers.send(Ok(message)).await.map_err(|_| Stop::Gone)
+    answers.tell(message).await
 }
 
 fn message(org: &OrgId, partner: &PartnerId, found: replay::Difference) -> pb::ReplayDifference {

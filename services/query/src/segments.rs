@@ -29,42 +29,30 @@ const SCAN: i64 = 500;
 /// Most partners that one call looks at.
 const MAX_CONSIDERED: u32 = 5_000;
 
-const fn field(name: &'static str, column: &'static str, kind: FieldKind) -> FilterField {
-    FilterField { name, column, kind }
-}
-
-const fn order(name: &'static str, column: &'static str, sql_type: &'static str) -> OrderField {
-    OrderField {
-        name,
-        column,
-        sql_type,
-    }
-}
-
 const SOURCE: Source = Source {
     from: "read.segments t",
     // Whoever is confined to a partner sees no segment: none belongs to a partner.
     partner: "NULL::text",
     fields: &[
-        field("segment_id", "t.key", FieldKind::Id),
-        field("name", "t.name", FieldKind::Text),
-        field(
+        FilterField::new("segment_id", "t.key", FieldKind::Id),
+        FilterField::new("name", "t.name", FieldKind::Text),
+        FilterField::new(
             "family",
             "t.family",
             FieldKind::Word(&["market", "technology", "services"]),
         ),
-        field("archived", "t.archived", FieldKind::Flag),
-        field("create_time", "t.create_time", FieldKind::Time),
-        field("update_time", "t.update_time", FieldKind::Time),
+        FilterField::new("archived", "t.archived", FieldKind::Flag),
+        FilterField::new("create_time", "t.create_time", FieldKind::Time),
+        FilterField::new("update_time", "t.update_time", FieldKind::Time),
     ],
 };
 
 const ORDER: &[OrderField] = &[
-    order("segment_id", "t.key", "text"),
-    order("name", "t.name", "text"),
-    order("family", "t.family", "text"),
-    order("create_time", "t.create_time", "timestamptz"),
-    order("update_time", "t.update_time", "timestamptz"),
+    OrderField::new("segment_id", "t.key", "text"),
+    OrderField::new("name", "t.name", "text"),
+    OrderField::new("family", "t.family", "text"),
+    OrderField::new("create_time", "t.create_time", "timestamptz"),
+    OrderField::new("update_time", "t.update_time", "timestamptz"),
 ];
 
 #[tonic::async_trait]

@@ -38,10 +38,6 @@ const COLUMNS: &str = "t.state, coalesce(p.name, ''), EXISTS (
         e.next_change::text,
         (SELECT g.position FROM read.programs g WHERE g.org_id = t.org_id AND g.key = t.program)";
 
-const fn field(name: &'static str, column: &'static str, kind: FieldKind) -> FilterField {
-    FilterField { name, column, kind }
-}
-
 const SOURCE: Source = Source {
     from: "read.standings t
            LEFT JOIN read.partners p ON p.org_id = t.org_id AND p.key = t.partner_id
@@ -49,23 +45,23 @@ const SOURCE: Source = Source {
                 AND e.enrollment_id = t.key",
     partner: "t.partner_id",
     fields: &[
-        field("enrollment_id", "t.key", FieldKind::Id),
-        field("partner_id", "t.partner_id", FieldKind::Id),
-        field("partner_name", "p.name", FieldKind::Text),
-        field("program", "t.program", FieldKind::Id),
-        field("track", "t.track", FieldKind::Id),
-        field("tier", "t.tier", FieldKind::Id),
-        field("tier_rank", "t.tier_rank", FieldKind::Number),
-        field(
+        FilterField::new("enrollment_id", "t.key", FieldKind::Id),
+        FilterField::new("partner_id", "t.partner_id", FieldKind::Id),
+        FilterField::new("partner_name", "p.name", FieldKind::Text),
+        FilterField::new("program", "t.program", FieldKind::Id),
+        FilterField::new("track", "t.track", FieldKind::Id),
+        FilterField::new("tier", "t.tier", FieldKind::Id),
+        FilterField::new("tier_rank", "t.tier_rank", FieldKind::Number),
+        FilterField::new(
             "source",
             "t.source",
             FieldKind::Word(&["entry", "placed", "automatic", "pin", "approved"]),
         ),
-        field("tier_since_date", "t.tier_since", FieldKind::Date),
-        field("next_change_date", "e.next_change", FieldKind::Date),
-        field("at_risk", "t.at_risk", FieldKind::Flag),
-        field("recommended", "t.recommended", FieldKind::Id),
-        field("closed", "t.closed", FieldKind::Flag),
+        FilterField::new("tier_since_date", "t.tier_since", FieldKind::Date),
+        FilterField::new("next_change_date", "e.next_change", FieldKind::Date),
+        FilterField::new("at_risk", "t.at_risk", FieldKind::Flag),
+        FilterField::new("recommended", "t.recommended", FieldKind::Id),
+        FilterField::new("closed", "t.closed", FieldKind::Flag),
     ],
 };
 

@@ -14,11 +14,10 @@ use crate::program::definition::{ProgramDefinition, Track};
 use crate::program::file::{Case, Expected, ProcessState};
 use crate::rejection::{Rejection, Violations};
 use crate::rules::{
-    Beyond, Context, Explanation, Fact, Mode, NaiveFacts, Outcome, RateTable, Requirement, Value,
-    WithBeyond, evaluate,
+    Beyond, Explanation, Fact, NaiveFacts, Outcome, RateTable, Requirement, Value, WithBeyond,
 };
 use crate::standing::events::{Basis, Cause, Direction, Evidence, Opened, TierChange, TierSource};
-use crate::standing::{Standing, StandingEvent, Terms, Version, assess};
+use crate::standing::{Standing, StandingEvent, Terms, Version, assess, explain};
 use crate::time::Calendar;
 
 /// Most facts of one case.
@@ -302,31 +301,27 @@ impl<'a> Play<'a> {
         }
     }
 
-    fn explain(&self, requirement: &Requirement, mode: Mode) -> Explanation {
-        let start = self.definition.program_year_start;
-        let calendar = self.calendar.of_enrollment(start, self.terms.start);
-        let context = Context {
-            as_of: self.today,
-            calendar: &calendar,
-            enrolled_since: self.terms.start,
-            tier_since: self.standing.tier_since,
-            tiers: &self.standing.tiers,
-            currency: self.definition.currency,
-            fixed: &self.definition.fixed_rates,
-            mode,
-        };
+    fn explain(&self, requirement: &Requirement) -> Explanation {
         let facts = self.source();
         let source = WithBeyond {
             facts: &facts,
             beyond: self.beyond,
         };
-        evaluate(requirement, &context, &source).explanation
+        explain(
+            requirement,
+            &self.standing,
+            &self.terms,
+            self.definition,
+            &self.calendar,
+            &source,
+            self.today,
+        )
     }
 
     fn qualification(&self, tier: &TierId) -> Option<Explanation> {
         let rank = self.track.rank(tier)?;
         let requirement = self.track.tiers[rank].qualification.as_ref()?;
-        Some(self.explain(requirement, Mode::AtPeriodEnds))
+        Some(self.explain(requirement))
     }
 
     fn compare(&self, expected: &Expected) -> Vec<Difference> {
@@ -339,7 +334,7 @@ impl<'a> Play<'a> {
         for (tier, outcome) in &expected.keeps {
             let rank = self.track.rank(tier).unwrap_or_default();
             let keeps = self.track.tiers[rank].keeps();
-            let explanation = keeps.map(|keeps| self.explain(keeps, Mode::AtPeriodEnds));
+            let explanation = keeps.map(|keeps| self.explain(keeps));
             self.compare_outcome(&mut found, "keeps", tier, *outcome, explanation);
         }
         for (id, number) in &expected.measured {
@@ -418,7 +413,7 @@ impl<'a> Play<'a> {
         let what = format!("measured.{id}");
         for tier in &self.track.tiers {
             for requirement in tier.qualification.iter().chain(&tier.retention) {
-                let tree = self.explain(requirement, Mode::AtPeriodEnds);
+                let tree = self.explain(requirement);
                 let mut number = None;
                 tree.each_leaf(&mut |leaf, _| {
                     if number.is_none() && leaf.id.as_deref() == Some(id) {

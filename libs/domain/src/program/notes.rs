@@ -15,74 +15,19 @@ pub fn without_notes(definition: &ProgramDefinition) -> ProgramDefinition {
 }
 
 fn in_requirement(requirement: &mut Requirement) {
-    match requirement {
-        Requirement::All(list) | Requirement::Any(list) | Requirement::AtLeast { of: list, .. } => {
-            list.iter_mut().for_each(in_requirement)
-        }
-        Requirement::Not(inner) | Requirement::Information(inner) => in_requirement(inner),
-        Requirement::Criterion(criterion) => {
-            criterion.note = None;
-            in_measure(&mut criterion.measure);
-        }
-        Requirement::EveryPeriod(periods) | Requirement::AnyPeriod(periods) => {
-            in_requirement(&mut periods.holds);
-        }
-        Requirement::Streak { holds, .. } | Requirement::AnyDay { holds, .. } => {
-            in_requirement(holds);
-        }
-        Requirement::Sustained(sustained) => in_requirement(&mut sustained.holds),
-        Requirement::ForEach(for_each) => in_requirement(&mut for_each.holds),
-        Requirement::BestOf(paths) => {
-            let inner = paths.iter_mut().map(|path| &mut path.holds);
-            inner.for_each(in_requirement);
-        }
-        Requirement::Where(place) => in_requirement(&mut place.holds),
-        Requirement::Partner { .. } => {}
+    if let Requirement::Criterion(criterion) = requirement {
+        criterion.note = None;
+        in_measure(&mut criterion.measure);
     }
+    requirement.each_child_mut(&mut in_requirement);
 }
 
-/// A measure may hold requirements, and so criteria.
+/// A measure may be gated by requirements, and so by criteria.
 fn in_measure(measure: &mut Measure) {
-    match measure {
-        Measure::Ratio { of, to, .. } => {
-            in_measure(of);
-            in_measure(to);
-        }
-        Measure::Difference { of, less } => {
-            in_measure(of);
-            in_measure(less);
-        }
-        Measure::Growth(growth) => in_measure(&mut growth.of),
-        Measure::Total(list) | Measure::Least(list) | Measure::Greatest(list) => {
-            list.iter_mut().for_each(in_measure);
-        }
-        Measure::Times { of, .. } | Measure::Steps { of, .. } | Measure::Linear { of, .. } => {
-            in_measure(of);
-        }
-        Measure::Weighted(list) => list.iter_mut().for_each(|one| in_measure(&mut one.of)),
-        Measure::Across(across) => in_measure(&mut across.of),
-        Measure::Rank(rank) => in_measure(&mut rank.of),
-        Measure::Line(line) => in_measure(&mut line.by),
-        Measure::Gate { when, of } => {
-            in_requirement(when);
-            in_measure(of);
-        }
-        Measure::Count { .. }
-        | Measure::CountDistinct { .. }
-        | Measure::Sum { .. }
-        | Measure::Points(_)
-        | Measure::Groups { .. }
-        | Measure::CountGroups { .. }
-        | Measure::PersonsCertified { .. }
-        | Measure::Roles(_)
-        | Measure::InForce(_)
-        | Measure::DaysSince { .. }
-        | Measure::MonthsInProgram
-        | Measure::MonthsInTier
-        | Measure::PeriodsInTier { .. }
-        | Measure::PartnerNumber { .. }
-        | Measure::TiersHeld(_) => {}
+    if let Measure::Gate { when, .. } = measure {
+        in_requirement(when);
     }
+    measure.each_child_mut(&mut in_measure);
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ pub mod audit;
 pub mod beyond;
 mod certified;
 pub mod check;
+mod children;
 pub mod condition;
 pub mod contribution;
 pub mod digest;

@@ -117,66 +117,7 @@ pub(crate) fn each_series<'a>(
     });
 }
 
-impl Requirement {
-    /// Calls `visit` with every requirement directly inside this one.
-    pub fn each_child<'a>(&'a self, visit: &mut dyn FnMut(&'a Self)) {
-        match self {
-            Self::All(parts) | Self::Any(parts) => parts.iter().for_each(visit),
-            Self::AtLeast { of, .. } => of.iter().for_each(visit),
-            Self::Not(part) | Self::Information(part) => visit(part),
-            Self::EveryPeriod(periods) | Self::AnyPeriod(periods) => visit(&periods.holds),
-            Self::Streak { holds, .. } | Self::AnyDay { holds, .. } => visit(holds),
-            Self::Sustained(sustained) => visit(&sustained.holds),
-            Self::ForEach(each) => visit(&each.holds),
-            Self::BestOf(paths) => paths.iter().for_each(|path| visit(&path.holds)),
-            Self::Where(place) => visit(&place.holds),
-            Self::Criterion(_) | Self::Partner { .. } => {}
-        }
-    }
-}
-
 impl Measure {
-    /// Calls `visit` with every measure directly inside this one.
-    pub fn each_child<'a>(&'a self, visit: &mut dyn FnMut(&'a Self)) {
-        match self {
-            Self::Ratio { of, to, .. } => {
-                visit(of);
-                visit(to);
-            }
-            Self::Difference { of, less } => {
-                visit(of);
-                visit(less);
-            }
-            Self::Total(parts) | Self::Least(parts) | Self::Greatest(parts) => {
-                parts.iter().for_each(visit);
-            }
-            Self::Growth(growth) => visit(&growth.of),
-            Self::Times { of, .. }
-            | Self::Steps { of, .. }
-            | Self::Linear { of, .. }
-            | Self::Gate { of, .. } => visit(of),
-            Self::Across(across) => visit(&across.of),
-            Self::Rank(rank) => visit(&rank.of),
-            Self::Line(line) => visit(&line.by),
-            Self::Weighted(parts) => parts.iter().for_each(|part| visit(&part.of)),
-            Self::Count { .. }
-            | Self::CountDistinct { .. }
-            | Self::Sum { .. }
-            | Self::Points(_)
-            | Self::Groups { .. }
-            | Self::CountGroups { .. }
-            | Self::PersonsCertified { .. }
-            | Self::Roles(_)
-            | Self::InForce(_)
-            | Self::TiersHeld(_)
-            | Self::DaysSince { .. }
-            | Self::MonthsInProgram
-            | Self::MonthsInTier
-            | Self::PeriodsInTier { .. }
-            | Self::PartnerNumber { .. } => {}
-        }
-    }
-
     /// True when the measure itself looks beyond the partner.
     pub fn looks_beyond(&self) -> bool {
         matches!(

@@ -18,6 +18,13 @@ pub struct FilterField {
     pub kind: FieldKind,
 }
 
+impl FilterField {
+    /// A field of this name in filters, with its SQL expression.
+    pub const fn new(name: &'static str, column: &'static str, kind: FieldKind) -> Self {
+        Self { name, column, kind }
+    }
+}
+
 /// What kind of values a field has, and so which operators it takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FieldKind {

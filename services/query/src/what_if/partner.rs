@@ -21,6 +21,7 @@ use super::request::{day, definition_of, drafted, published};
 use crate::Query;
 use crate::convert::tier_progress;
 use crate::fault::Fault;
+use crate::long::off_threads;
 use crate::past::routing_key;
 
 /// Most facts that are supposed.
@@ -67,7 +68,7 @@ impl Query {
         };
         let names = [partner.clone()];
         let name = self.partner_names(&caller.org, &names).await?;
-        let work = tokio::task::spawn_blocking(move || {
+        let previews = off_threads(move || {
             let mut previews = Vec::new();
             for draft in drafts {
                 let versions: Vec<_> = history.versions(&draft.program).cloned().collect();
@@ -84,11 +85,9 @@ impl Query {
                     });
                 }
             }
-            Ok::<_, Rejection>(previews)
-        });
-        let previews = work
-            .await
-            .map_err(|error| Fault::Status(tierline_rpc::internal(&error)))??;
+            Ok(previews)
+        })
+        .await?;
         Ok(pb::PreviewPartnerResponse {
             previews,
             log_position: position.unsigned_abs(),

@@ -13,13 +13,12 @@ use tierline_eventstore::partition_of;
 use tierline_proto::query::v1 as pb;
 use tierline_proto::query::v1::trial_response::Kind as Message;
 use tierline_rpc::paging::Page;
-use tokio::sync::mpsc;
-use tokio_stream::wrappers::ReceiverStream;
 
 use super::request::Resume;
 use super::{Answers, Place, convert};
 use crate::Query;
 use crate::fault::Fault;
+use crate::long::{Stop, off_threads, streamed};
 use crate::past::routing_key;
 
 /// Partners that are tried together.
@@ -44,21 +43,7 @@ pub(super) enum Kind {
     Backtest(Vec<Date>),
 }
 
-/// Why a trial ended early.
-enum Stop {
-    /// The caller has gone.
-    Gone,
-    /// It failed.
-    Failed(Fault),
-}
-
-impl<E: Into<Fault>> From<E> for Stop {
-    fn from(error: E) -> Self {
-        Self::Failed(error.into())
-    }
-}
-
-type Sender = mpsc::Sender<Result<pb::TrialResponse, tonic::Status>>;
+type Sender = crate::long::Answers<pb::TrialResponse>;
 
 /// Some partners of one partition, each with how many enrollments it has in the program.
 struct Chunk {
@@ -76,17 +61,10 @@ struct Tried {
 
 impl Query {
     pub(super) fn answer_trial(&self, trial: Trial, place: Place) -> Answers {
-        let (answers, stream) = mpsc::channel(QUEUE);
         let query = self.clone();
-        tokio::spawn(async move {
-            let outcome = query.try_all(trial, &answers).await;
-            if let Err(Stop::Failed(fault)) = outcome {
-                // Nobody may be there any more to hear it.
-                answers.send(Err(fault.into())).await.ok();
-            }
-            drop(place);
-        });
-        ReceiverStream::new(stream)
+        streamed(QUEUE, place, |answers| async move {
+            query.try_all(trial, &answers).await
+        })
     }
 
     async fn try_all(&self, trial: Trial, answers: &Sender) -> Result<(), Stop> {
@@ -188,16 +166,14 @@ impl Query {
             .decided_histories(&trial.org, chunk.partition, &ids, position)
             .await?;
         let trial = Arc::clone(trial);
-        let work = tokio::task::spawn_blocking(move || {
+        let compared = off_threads(move || {
             let mut compared = Vec::new();
             for history in &histories {
                 compared.extend(trial.compare(&org, history)?);
             }
-            Ok::<_, Rejection>(compared)
-        });
-        let compared = work
-            .await
-            .map_err(|error| Fault::Status(tierline_rpc::internal(&error)))??;
+            Ok(compared)
+        })
+        .await?;
         Ok(Tried {
             chunk,
             compared,
@@ -283,7 +259,7 @@ fn chunks(partners: BTreeMap<(u8, PartnerId), u64>, begin: Option<&(u8, String)>
 
 async fn tell(answers: &Sender, kind: Message) -> Result<(), Stop> {
     let message = pb::TrialResponse { kind: Some(kind) };
-    answers.send(Ok(message)).await.map_err(|_| Stop::Gone)
+    answers.tell(message).await
 }
 
 #[cfg(test)]

@@ -111,36 +111,7 @@ fn forget_windows(measure: &mut Measure) {
                 When::Throughout(_) => When::Throughout(ANY),
             };
         }
-        Measure::Ratio { of, to, .. } => {
-            forget_windows(of);
-            forget_windows(to);
-        }
-        Measure::Difference { of, less } => {
-            forget_windows(of);
-            forget_windows(less);
-        }
-        Measure::Total(parts) | Measure::Least(parts) | Measure::Greatest(parts) => {
-            parts.iter_mut().for_each(forget_windows);
-        }
-        Measure::Weighted(parts) => {
-            parts
-                .iter_mut()
-                .for_each(|part| forget_windows(&mut part.of));
-        }
-        Measure::Growth(growth) => forget_windows(&mut growth.of),
-        Measure::Times { of, .. }
-        | Measure::Steps { of, .. }
-        | Measure::Linear { of, .. }
-        | Measure::Gate { of, .. } => forget_windows(of),
-        Measure::Across(across) => forget_windows(&mut across.of),
-        Measure::Rank(rank) => forget_windows(&mut rank.of),
-        Measure::Line(line) => forget_windows(&mut line.by),
-        Measure::TiersHeld(_)
-        | Measure::PersonsCertified { .. }
-        | Measure::Roles(_)
-        | Measure::MonthsInProgram
-        | Measure::MonthsInTier
-        | Measure::PeriodsInTier { .. }
-        | Measure::PartnerNumber { .. } => {}
+        _ => {}
     }
+    measure.each_child_mut(&mut forget_windows);
 }
