@@ -6,6 +6,7 @@ use crate::activity::deal::DealEvent;
 use crate::activity::facts::ActivityEvent;
 use crate::activity::record::RecordEvent;
 use crate::application::{FormEvent, SubmissionEvent};
+use crate::benefit::BenefitEvent;
 use crate::enrollment::EnrollmentEvent;
 use crate::partner::PartnerEvent;
 use crate::program::ProgramEvent;
@@ -47,6 +48,8 @@ pub enum AnyEvent {
     Submission(SubmissionEvent),
     /// About a segment.
     Segment(SegmentEvent),
+    /// About a benefit of the library.
+    Benefit(BenefitEvent),
     /// Of an aggregate type that this release does not know.
     Foreign {
         /// The stored aggregate type.
@@ -89,6 +92,7 @@ impl AnyEvent {
             "Form" => Self::Form(from.decode()?),
             "Submission" => Self::Submission(from.decode()?),
             "Segment" => Self::Segment(from.decode()?),
+            "Benefit" => Self::Benefit(from.decode()?),
             _ => Self::Foreign {
                 aggregate_type: aggregate_type.to_owned(),
                 event_type: event_type.to_owned(),
@@ -124,6 +128,7 @@ impl AnyEvent {
             Self::Form(event) => matches!(event, FormEvent::Unknown { .. }),
             Self::Submission(event) => matches!(event, SubmissionEvent::Unknown { .. }),
             Self::Segment(event) => matches!(event, SegmentEvent::Unknown { .. }),
+            Self::Benefit(event) => matches!(event, BenefitEvent::Unknown { .. }),
             Self::Foreign { .. } => true,
         }
     }

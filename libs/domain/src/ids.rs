@@ -119,6 +119,10 @@ id!(
     SegmentId, "segment_id"
 );
 id!(
+    /// A benefit of an org's library.
+    BenefitId, "benefit_id"
+);
+id!(
     /// What was submitted through a form.
     SubmissionId, "submission_id"
 );

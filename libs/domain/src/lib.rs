@@ -10,6 +10,7 @@ pub mod activity;
 pub mod aggregate;
 pub mod any_event;
 pub mod application;
+pub mod benefit;
 pub mod enrollment;
 pub mod ids;
 pub mod limits;
@@ -30,8 +31,8 @@ mod test_support;
 
 pub use aggregate::{Claim, Decide, Decider, Entity, Routing, StoredEvent};
 pub use ids::{
-    ApiKeyId, CertificationId, DealId, EnrollmentId, FormId, OrgId, PartnerId, ProgramId, RecordId,
-    SegmentId, StreamId, SubmissionId, TierId, TrackId,
+    ApiKeyId, BenefitId, CertificationId, DealId, EnrollmentId, FormId, OrgId, PartnerId,
+    ProgramId, RecordId, SegmentId, StreamId, SubmissionId, TierId, TrackId,
 };
 pub use money::{Currency, Money};
 pub use rejection::{Kind, Rejection, Violation};

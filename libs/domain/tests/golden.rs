@@ -19,6 +19,7 @@ use tierline_domain::StoredEvent;
 use tierline_domain::access::KeyringEvent;
 use tierline_domain::activity::{CertificationEvent, DealEvent, RecordEvent};
 use tierline_domain::application::{FormEvent, SubmissionEvent};
+use tierline_domain::benefit::BenefitEvent;
 use tierline_domain::enrollment::EnrollmentEvent;
 use tierline_domain::partner::PartnerEvent;
 use tierline_domain::program::ProgramEvent;
@@ -63,6 +64,7 @@ fn families() -> Vec<Family> {
         family::<FormEvent>(),
         family::<SubmissionEvent>(),
         family::<SegmentEvent>(),
+        family::<BenefitEvent>(),
     ]
 }
 

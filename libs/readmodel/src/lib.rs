@@ -9,6 +9,7 @@
 //! are set aside (that is asked of `bus.parked` when a row is read).
 
 mod application;
+mod benefit;
 mod decision;
 mod partner;
 mod program;
@@ -16,6 +17,7 @@ mod segment;
 mod standing;
 
 pub use application::{DecidedLine, FormColumns, FormRow, SubmissionColumns, SubmissionRow};
+pub use benefit::{BenefitColumns, BenefitRow};
 pub use decision::{DecisionCause, DecisionColumns, DecisionKind, DecisionRow};
 pub use partner::{PartnerColumns, PartnerRow, StandingLine};
 pub use program::{ProgramColumns, ProgramRow, PublishedRow};
@@ -60,5 +62,10 @@ pub const SUBMISSIONS: ConsumerId = ConsumerId {
 /// Builds `read.segments`.
 pub const SEGMENTS: ConsumerId = ConsumerId {
     name: "projector-segments",
+    version: 1,
+};
+/// Builds `read.benefits`.
+pub const BENEFITS: ConsumerId = ConsumerId {
+    name: "projector-benefits",
     version: 1,
 };

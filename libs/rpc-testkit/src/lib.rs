@@ -190,6 +190,7 @@ impl TestServer {
             transition: tierline_domain::program::Transition::Now,
             today: TODAY.parse().expect("a date"),
             publisher: Publisher::default(),
+            library: tierline_domain::benefit::BenefitLibrary::default(),
         });
         self.run::<Program>(&stream, command)
             .await

@@ -91,6 +91,12 @@ pub const TABLE: &[(&str, &[Role])] = &[
     ("tierline.program.v1.SegmentService/ArchiveSegment", ADMINS),
     ("tierline.program.v1.SegmentService/RestoreSegment", ADMINS),
     ("tierline.program.v1.SegmentService/SeedSegments", ADMINS),
+    ("tierline.program.v1.BenefitService/CreateBenefit", ADMINS),
+    ("tierline.program.v1.BenefitService/UpdateBenefit", ADMINS),
+    ("tierline.program.v1.BenefitService/GetBenefit", READERS),
+    ("tierline.program.v1.BenefitService/ArchiveBenefit", ADMINS),
+    ("tierline.program.v1.BenefitService/RestoreBenefit", ADMINS),
+    ("tierline.program.v1.BenefitService/SeedBenefits", ADMINS),
     ("tierline.partner.v1.PartnerService/CreatePartner", WRITERS),
     ("tierline.partner.v1.PartnerService/GetPartner", READERS),
     ("tierline.partner.v1.PartnerService/UpdatePartner", WRITERS),
@@ -242,6 +248,18 @@ pub const TABLE: &[(&str, &[Role])] = &[
     (
         "tierline.query.v1.SegmentQueryService/ExplainSegments",
         READERS,
+    ),
+    (
+        "tierline.query.v1.BenefitQueryService/ListBenefits",
+        READERS,
+    ),
+    (
+        "tierline.query.v1.BenefitQueryService/GetProgramBenefits",
+        READERS,
+    ),
+    (
+        "tierline.query.v1.BenefitQueryService/GetPartnerBenefits",
+        READERS_AND_OWN_PARTNER,
     ),
     (
         "tierline.query.v1.StandingQueryService/GetStanding",
@@ -411,6 +429,7 @@ mod tests {
             allowed,
             [
                 "tierline.query.v1.PartnerQueryService/GetPartnerView",
+                "tierline.query.v1.BenefitQueryService/GetPartnerBenefits",
                 "tierline.query.v1.StandingQueryService/GetStanding",
             ]
         );

@@ -19,7 +19,9 @@ mod table;
 mod verify;
 
 pub use model::{Effect, Keeps, Model};
-pub use models::{Forms, NAMES, Partners, Programs, Segments, Standings, Submissions, TierHistory};
+pub use models::{
+    Benefits, Forms, NAMES, Partners, Programs, Segments, Standings, Submissions, TierHistory,
+};
 pub use rebuild::{RebuildError, RebuildProgress, rebuild};
 pub use run::{Projection, ProjectionError, consumers, outdated};
 pub use verify::{Difference, Sample, VerifyError, VerifyReport, verify};
@@ -45,6 +47,10 @@ pub const MIGRATIONS: Migrations = Migrations {
         Migration {
             name: "0004_segments.sql",
             sql: include_str!("../migrations/0004_segments.sql"),
+        },
+        Migration {
+            name: "0005_benefits.sql",
+            sql: include_str!("../migrations/0005_benefits.sql"),
         },
     ],
 };

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use crate::handler::ModelHandler;
 use crate::model::Model;
 use crate::models::{
-    Forms, Partners, Programs, Segments, Standings, Submissions, TierHistory, with_model,
+    Benefits, Forms, Partners, Programs, Segments, Standings, Submissions, TierHistory, with_model,
 };
 use crate::rebuild::{RebuildError, rebuild_model};
 use crate::table::Table;
@@ -90,6 +90,7 @@ pub fn consumers(
         projection::<Forms>(pool, log, progress, options),
         projection::<Submissions>(pool, log, progress, options),
         projection::<Segments>(pool, log, progress, options),
+        projection::<Benefits>(pool, log, progress, options),
     ];
     all.into_iter().flatten().collect()
 }

@@ -12,6 +12,7 @@ use common::{World, created};
 use tierline_bus::Checkpoints;
 use tierline_domain::Routing;
 use tierline_domain::application::SubmissionEvent;
+use tierline_domain::benefit::{BenefitEvent, default_benefits};
 use tierline_domain::partner::PartnerEvent;
 use tierline_domain::segment::{SegmentEvent, default_segments};
 use tierline_projector::{NAMES, RebuildError, RebuildProgress, Sample, rebuild, verify};
@@ -41,6 +42,19 @@ async fn the_rest(world: &mut World) {
     };
     world
         .append("Segment", "acme", &id, routing, &[created])
+        .await;
+    let new = default_benefits().unwrap().remove(0);
+    let id = new.benefit.to_string();
+    let routing = Routing::Alone {
+        kind: "benefit",
+        id: id.clone(),
+    };
+    let created = BenefitEvent::BenefitCreated {
+        benefit: new.benefit,
+        content: Box::new(new.content),
+    };
+    world
+        .append("Benefit", "acme", &id, routing, &[created])
         .await;
 }
 
@@ -180,7 +194,7 @@ async fn an_unknown_name_is_answered_with_the_known_ones() {
     let error = rebuild(&world.pool, "orders", &|_| {}, &CancellationToken::new()).await;
     assert!(error.unwrap_err().to_string().contains(
         "partners, standings, tier_history, programs, forms, submissions, \
-                       segments"
+                       segments, benefits"
     ));
 }
 

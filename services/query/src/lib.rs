@@ -1,11 +1,12 @@
 //! Reading: partners, programs, standings, the history of tiers, proof, forms and submissions,
-//! segments, and the state of the system, over gRPC.
+//! segments, benefits, and the state of the system, over gRPC.
 //!
 //! Lists come from the tables of schema `read`; evidence and replay come from the log itself. The
 //! org is always that of the caller, in every condition. Nothing here changes anything but what
 //! an operator does with events that were set aside.
 
 mod applications;
+mod benefits;
 mod convert;
 mod evidence;
 mod explain;
@@ -30,6 +31,7 @@ use tierline_bus::Waiter;
 use tierline_eventstore::{Codec, LogReader};
 use tierline_proto::query::v1::application_query_service_server::ApplicationQueryServiceServer;
 use tierline_proto::query::v1::audit_service_server::AuditServiceServer;
+use tierline_proto::query::v1::benefit_query_service_server::BenefitQueryServiceServer;
 use tierline_proto::query::v1::operations_service_server::OperationsServiceServer;
 use tierline_proto::query::v1::partner_query_service_server::PartnerQueryServiceServer;
 use tierline_proto::query::v1::program_query_service_server::ProgramQueryServiceServer;
@@ -102,6 +104,13 @@ impl Query {
     /// Segments and their members.
     pub fn segment_service(&self) -> SegmentQueryServiceServer<Self> {
         SegmentQueryServiceServer::new(self.clone())
+            .max_decoding_message_size(MAX_SMALL_REQUEST_BYTES)
+            .max_encoding_message_size(MAX_RESPONSE_BYTES)
+    }
+
+    /// The benefits library, and what programs and partners have of it.
+    pub fn benefit_service(&self) -> BenefitQueryServiceServer<Self> {
+        BenefitQueryServiceServer::new(self.clone())
             .max_decoding_message_size(MAX_SMALL_REQUEST_BYTES)
             .max_encoding_message_size(MAX_RESPONSE_BYTES)
     }

@@ -166,6 +166,10 @@ impl Query {
         request: pb::RetryParkedRequest,
     ) -> Result<pb::RetryParkedResponse, Fault> {
         let consumer = split_name(&request.consumer)?;
+        if request.routing_key.contains(char::is_control) {
+            let text = "must not contain control characters";
+            return Err(Rejection::invalid("routing_key", text).into());
+        }
         let released_events = retry_key(self.pool(), consumer, &request.routing_key).await?;
         if released_events == 0 {
             let key = format!("{} {}", request.consumer, request.routing_key);
@@ -184,8 +188,11 @@ impl Query {
         let mut violations = Violations::default();
         let consumer = violations.take("", split_name(&request.consumer));
         let reason = request.reason.trim();
+        let control = |c: char| c.is_control() && !matches!(c, '\n' | '\r' | '\t');
         if reason.is_empty() || reason.chars().count() > MAX_REASON {
             violations.add("reason", format!("must be 1 to {MAX_REASON} characters"));
+        } else if reason.contains(control) {
+            violations.add("reason", "must not contain control characters");
         }
         let partition = i16::try_from(request.partition).unwrap_or(-1);
         let number = i64::try_from(request.number).unwrap_or(-1);

@@ -110,7 +110,7 @@ impl Query {
         Ok(counts)
     }
 
-    async fn programs_by_key(
+    pub(crate) async fn programs_by_key(
         &self,
         org: &OrgId,
         keys: &[String],

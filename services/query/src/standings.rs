@@ -186,7 +186,11 @@ impl Query {
         Ok(pb::GetStandingResponse { standings })
     }
 
-    async fn partner_must_exist(&self, org: &OrgId, partner: &PartnerId) -> Result<(), Fault> {
+    pub(crate) async fn partner_must_exist(
+        &self,
+        org: &OrgId,
+        partner: &PartnerId,
+    ) -> Result<(), Fault> {
         let found: bool = sqlx::query_scalar(
             "SELECT EXISTS (SELECT 1 FROM read.partners WHERE org_id = $1 AND key = $2)",
         )

@@ -56,6 +56,8 @@ enum Command {
     Application(commands::application::ApplicationArgs),
     /// Parts of the partners: define them, list who is in them and why.
     Segment(commands::segment::SegmentArgs),
+    /// The benefits library: define benefits, list who has which and why.
+    Benefit(commands::benefit::BenefitArgs),
     /// Enroll partners in programs.
     Enroll(commands::enroll::EnrollArgs),
     /// Move the clock of a sandbox org step by step.
@@ -120,6 +122,7 @@ impl Cli {
             Command::Program(args) => commands::program::run(args, &globals).await,
             Command::Application(args) => commands::application::run(args, &globals).await,
             Command::Segment(args) => commands::segment::run(args, &globals).await,
+            Command::Benefit(args) => commands::benefit::run(args, &globals).await,
             Command::Enroll(args) => commands::enroll::run(args, &globals).await,
             Command::Clock(args) => commands::clock::run(args, &globals).await,
             Command::Token(args) => commands::token::run(args, &globals),

@@ -328,6 +328,7 @@ fn a_track_counts_when_any_published_version_has_it() {
             transition: crate::program::Transition::Now,
             today: TODAY,
             publisher: Publisher::default(),
+            library: crate::benefit::BenefitLibrary::default(),
         })
     };
     let program = given::<Program>([])

@@ -5,6 +5,7 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use crate::aggregate::{Decide, Entity, Routing, refuse_unreadable};
+use crate::benefit::BenefitLibrary;
 use crate::ids::{ProgramId, check_label};
 use crate::limits;
 use crate::money::Currency;
@@ -198,9 +199,10 @@ impl Program {
             transition,
             today,
             publisher,
+            library,
         } = publish;
         let dates = (effective_date, transition);
-        self.next_version(draft, dates, note, today, publisher)
+        self.next_version(draft, dates, note, today, publisher, &library)
     }
 
     fn apply(&self, apply: ApplyProgram) -> Result<Vec<ProgramEvent>, Rejection> {
@@ -211,14 +213,15 @@ impl Program {
             transition,
             today,
             publisher,
+            library,
         } = apply;
         let dates = (effective_date, transition);
         if let Some(program) = &self.program {
             slug_must_be(program, &definition)?;
-            return self.next_version(definition, dates, note, today, publisher);
+            return self.next_version(definition, dates, note, today, publisher, &library);
         }
         let (slug, name) = (definition.slug.clone(), definition.name.clone());
-        let mut events = self.next_version(definition, dates, note, today, publisher)?;
+        let mut events = self.next_version(definition, dates, note, today, publisher, &library)?;
         let program = ProgramId::parse(slug)?;
         events.insert(0, ProgramEvent::ProgramCreated { program, name });
         Ok(events)
@@ -231,6 +234,7 @@ impl Program {
         note: String,
         today: Date,
         publisher: Publisher,
+        library: &BenefitLibrary,
     ) -> Result<Vec<ProgramEvent>, Rejection> {
         self.must_be_open()?;
         let latest = self.versions.last();
@@ -247,10 +251,12 @@ impl Program {
         }
         let mut v = Violations::default();
         v.take("definition", validate(&definition));
+        v.take("definition", library.check(&definition));
         limits::check_note(&mut v, "note", &note);
         v.take("", check_date("effective_date", effective_date));
         v.take("", transition.check(&definition, effective_date));
         v.check()?;
+        library.must_cover(&definition)?;
         if let Some(latest) = latest {
             begins_after(latest, effective_date, today)?;
         }
@@ -415,6 +421,7 @@ mod tests {
             transition: Transition::Now,
             today: TODAY,
             publisher: Publisher::default(),
+            library: BenefitLibrary::default(),
         })
     }
 
@@ -432,6 +439,7 @@ mod tests {
             transition: Transition::Now,
             today: TODAY,
             publisher: ada(),
+            library: BenefitLibrary::default(),
         })
     }
 

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use jiff::civil::Date;
 
+use crate::benefit::BenefitLibrary;
 use crate::ids::ProgramId;
 use crate::money::Currency;
 use crate::program::definition::ProgramDefinition;
@@ -79,6 +80,8 @@ pub struct PublishDraft {
     pub today: Date,
     /// Who publishes, and when.
     pub publisher: Publisher,
+    /// The benefits that the definition names, as the library has them.
+    pub library: BenefitLibrary,
 }
 
 /// Publish a definition as the next version, creating the program where it is missing.
@@ -96,4 +99,6 @@ pub struct ApplyProgram {
     pub today: Date,
     /// Who publishes, and when.
     pub publisher: Publisher,
+    /// The benefits that the definition names, as the library has them.
+    pub library: BenefitLibrary,
 }

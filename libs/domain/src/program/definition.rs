@@ -1,10 +1,12 @@
 //! What a program says: tracks, tiers, their requirements, and how tiers are gained and lost.
 //! A definition is what gets published; a published one never changes.
 
+use std::collections::BTreeSet;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{TierId, TrackId};
+use crate::ids::{BenefitId, TierId, TrackId};
 use crate::money::Currency;
 use crate::program::remarks::{Catalogue, Suppression};
 use crate::rules::{FixedRates, Pricing, Requirement};
@@ -92,6 +94,25 @@ impl Tier {
     pub fn keeps(&self) -> Option<&Requirement> {
         self.retention.as_ref().or(self.qualification.as_ref())
     }
+
+    /// The identifiers of everything that is measured for it, in its qualification and retention.
+    pub fn criterion_ids(&self) -> BTreeSet<&str> {
+        fn collect<'a>(requirement: &'a Requirement, ids: &mut BTreeSet<&'a str>) {
+            match requirement {
+                Requirement::Criterion(criterion) => {
+                    ids.insert(&criterion.id);
+                }
+                Requirement::Partner { id, .. } => {
+                    ids.insert(id);
+                }
+                _ => requirement.each_child(&mut |child| collect(child, ids)),
+            }
+        }
+        let mut ids = BTreeSet::new();
+        let requirements = self.qualification.iter().chain(&self.retention);
+        requirements.for_each(|requirement| collect(requirement, &mut ids));
+        ids
+    }
 }
 
 /// Colour of a tier's badge.
@@ -114,10 +135,27 @@ pub enum Color {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Benefit {
-    /// What a person reads, the same in every tier that has it.
+    /// The benefit of the org's library. Absent: a benefit of this program alone, told by `name`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<BenefitId>,
+    /// What a person reads, the same in every tier that has it. Absent where `id` names a benefit
+    /// of the library, which knows the name.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub name: String,
-    /// How much of it, as text: `30 days`, `15 %`, `dedicated`.
+    /// How much of it, as text: `30 days`, `15 %`, `dedicated`. For a benefit of the library it is
+    /// checked by its type: `yes` or `no`, `15 %`, `5000 USD`, `60 days`, `4 hours`, or any words.
     pub value: String,
+    /// The criterion that earns it, by its identifier in the qualification or retention of the
+    /// tier. Absent: holding the tier does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub earned_by: Option<String>,
+}
+
+impl Benefit {
+    /// What tells it apart from others: the identifier in the library, or its name.
+    pub fn key(&self) -> &str {
+        self.id.as_ref().map_or(&self.name, BenefitId::as_str)
+    }
 }
 
 /// How tiers are gained.

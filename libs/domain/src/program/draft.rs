@@ -421,6 +421,7 @@ mod tests {
             transition: crate::program::Transition::Now,
             today: date(2026, 3, 1),
             publisher: Publisher::default(),
+            library: crate::benefit::BenefitLibrary::default(),
         });
         created().when(save).accepted().when(publish).accepted()
     }

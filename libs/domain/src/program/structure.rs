@@ -71,6 +71,7 @@ mod tests {
             transition: crate::program::Transition::Now,
             today: day,
             publisher: Publisher::default(),
+            library: crate::benefit::BenefitLibrary::default(),
         });
         program.when(apply).accepted()
     }

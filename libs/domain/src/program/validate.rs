@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::benefit::benefits_of;
 use crate::ids::check_label;
 use crate::limits;
 use crate::program::definition::{DemotionPolicy, ProgramDefinition, PromotionPolicy, Tier, Track};
@@ -44,6 +45,13 @@ pub fn validate(definition: &ProgramDefinition) -> Result<(), Rejection> {
         }
         check_track(&mut v, &path, track);
     }
+    if benefits_of(definition).len() > limits::LIBRARY_BENEFITS {
+        let most = limits::LIBRARY_BENEFITS;
+        v.add(
+            "tracks",
+            format!("must name at most {most} benefits of the library"),
+        );
+    }
     if let Some(catalogue) = &definition.catalogue {
         check_catalogue(&mut v, catalogue);
     }
@@ -53,6 +61,9 @@ pub fn validate(definition: &ProgramDefinition) -> Result<(), Rejection> {
 
 /// Most tables of fixed rates.
 const MAX_RATE_TABLES: usize = 50;
+
+/// Most criteria that are named where an unknown one stands.
+const NAMED: usize = 20;
 
 fn check_rates(v: &mut Violations, definition: &ProgramDefinition) {
     let tables = &definition.fixed_rates;
@@ -194,23 +205,45 @@ fn check_tier(v: &mut Violations, path: &str, tier: &Tier, is_entry: bool) {
     if is_entry && tier.retention.is_some() {
         v.add(format!("{path}.retention"), "the entry tier cannot be lost");
     }
-    between(
-        v,
-        &format!("{path}.benefits"),
-        tier.benefits.len(),
-        0,
-        limits::BENEFITS,
-    );
+    check_benefits(v, path, tier);
+}
+
+/// What can be said of benefits without the library; see [`crate::benefit::BenefitLibrary`].
+fn check_benefits(v: &mut Violations, path: &str, tier: &Tier) {
+    let count = tier.benefits.len();
+    between(v, &format!("{path}.benefits"), count, 0, limits::BENEFITS);
+    let criteria = tier.criterion_ids();
     let mut seen = BTreeSet::new();
     for (at, benefit) in tier.benefits.iter().enumerate().take(limits::BENEFITS) {
         let path = format!("{path}.benefits[{at}]");
-        limits::check_name(v, &format!("{path}.name"), &benefit.name, limits::NAME);
+        let key = match &benefit.id {
+            None => {
+                limits::check_name(v, &format!("{path}.name"), &benefit.name, limits::NAME);
+                "name"
+            }
+            Some(id) => {
+                label(v, &format!("{path}.id"), id.as_str());
+                if !benefit.name.is_empty() {
+                    let text = "must be absent: the library knows the name of a benefit with an id";
+                    v.add(format!("{path}.name"), text);
+                }
+                "id"
+            }
+        };
         limits::check_name(v, &format!("{path}.value"), &benefit.value, limits::NAME);
-        if !seen.insert(&benefit.name) {
-            v.add(
-                format!("{path}.name"),
-                format!("\"{}\" is there twice", benefit.name),
-            );
+        if !seen.insert((key, benefit.key())) {
+            let text = format!("\"{}\" is there twice", benefit.key());
+            v.add(format!("{path}.{key}"), text);
+        }
+        let earned_by = benefit.earned_by.as_deref();
+        if let Some(criterion) = earned_by.filter(|id| !criteria.contains(id)) {
+            let known: Vec<&str> = criteria.iter().copied().take(NAMED).collect();
+            let known = match known.as_slice() {
+                [] => "none".to_owned(),
+                known => known.join(", "),
+            };
+            let text = format!("\"{criterion}\" is no criterion of the tier, which has {known}");
+            v.add(format!("{path}.earned_by"), text);
         }
     }
 }

@@ -6,7 +6,7 @@ use tierline_domain::program::{
     Benefit, Catalogue, Color, DemotionMode, DemotionPolicy, ProgramDefinition, PromotionPolicy,
     Step, Suppression, Tier, Track,
 };
-use tierline_domain::{Currency, TierId, TrackId};
+use tierline_domain::{BenefitId, Currency, TierId, TrackId};
 
 use crate::arbitrary::{any_requirement, any_unit, text};
 
@@ -16,9 +16,13 @@ pub fn any_definition() -> BoxedStrategy<ProgramDefinition> {
         proptest::sample::select(&["Fee", "Fund", "Manager"]),
         proptest::sample::select(&["yes", "5 %", "10 %"]),
     );
-    let benefit = benefit.prop_map(|(name, value)| Benefit {
-        name: name.to_owned(),
+    let id = proptest::option::of(proptest::sample::select(&["fee", "fund"]));
+    let benefit = (benefit, id, proptest::option::of(text()));
+    let benefit = benefit.prop_map(|((name, value), id, earned_by)| Benefit {
+        name: if id.is_none() { name } else { "" }.to_owned(),
+        id: id.map(|id| BenefitId::parse(id).unwrap()),
         value: value.to_owned(),
+        earned_by,
     });
     let asks = || proptest::option::weighted(0.8, any_requirement());
     let tier = (

@@ -7,7 +7,7 @@ use tierline_domain::program::{
     PromotionPolicy, Step, Suppression, Tier, Track,
 };
 use tierline_domain::rules::FixedRates;
-use tierline_domain::{Rejection, TierId, TrackId};
+use tierline_domain::{BenefitId, Rejection, TierId, TrackId};
 use tierline_proto::program::v1 as pb;
 
 use super::Reader;
@@ -115,19 +115,27 @@ pub fn tier(reader: &mut Reader, message: pb::Tier) -> Option<Tier> {
     let color = reader.at("color", |r| color(r, message.color));
     let qualification = reader.optional("qualification", message.qualification, requirement);
     let retention = reader.optional("retention", message.retention, requirement);
-    let benefits = message.benefits.into_iter();
+    let benefits = reader.list("benefits", message.benefits, benefit);
     Some(Tier {
         id: id?,
         name: message.name,
         color: color?,
         qualification: qualification?,
         retention: retention?,
-        benefits: benefits
-            .map(|b| Benefit {
-                name: b.name,
-                value: b.value,
-            })
-            .collect(),
+        benefits: benefits?,
+    })
+}
+
+fn benefit(reader: &mut Reader, message: pb::Benefit) -> Option<Benefit> {
+    let id = match message.id.as_str() {
+        "" => None,
+        id => Some(reader.at("id", |r| r.take(BenefitId::parse(id)))?),
+    };
+    Some(Benefit {
+        id,
+        name: message.name,
+        value: message.value,
+        earned_by: message.earned_by,
     })
 }
 

@@ -82,6 +82,12 @@ fn tier(tier: &Tier) -> pb::Tier {
             .map(|benefit| pb::Benefit {
                 name: benefit.name.clone(),
                 value: benefit.value.clone(),
+                id: benefit
+                    .id
+                    .as_ref()
+                    .map(ToString::to_string)
+                    .unwrap_or_default(),
+                earned_by: benefit.earned_by.clone(),
             })
             .collect(),
     }

@@ -1,6 +1,7 @@
 //! Between messages and the types of the domain. Reading a message names every field that is wrong;
 //! writing one never fails.
 
+mod benefit;
 mod beyond;
 mod beyond_out;
 pub mod common;
@@ -19,6 +20,7 @@ mod requirement;
 mod requirement_out;
 mod transition;
 
+pub use benefit::{benefit_type, benefit_type_message};
 pub use condition::condition;
 pub use condition_out::condition as condition_message;
 pub use content::DefinitionContent;

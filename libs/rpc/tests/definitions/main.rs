@@ -17,7 +17,7 @@ use tierline_domain::program::{
     PromotionPolicy, Step, Suppression, Tier, Track,
 };
 use tierline_domain::rules::FixedRates;
-use tierline_domain::{Currency, TierId, TrackId};
+use tierline_domain::{BenefitId, Currency, TierId, TrackId};
 use tierline_proto::program::v1 as pb;
 use tierline_rpc::convert::{definition, definition_message};
 
@@ -34,7 +34,14 @@ fn tier() -> impl Strategy<Value = Tier> {
         Color::Slate,
         Color::Neutral,
     ]);
-    let benefit = (text(), text()).prop_map(|(name, value)| Benefit { name, value });
+    let in_library = option::of("[a-z0-9]{1,8}".prop_map(|id| BenefitId::parse(id).unwrap()));
+    let benefit = (in_library, text(), text(), option::of(text()));
+    let benefit = benefit.prop_map(|(id, name, value, earned_by)| Benefit {
+        id,
+        name,
+        value,
+        earned_by,
+    });
     let id = "[a-z0-9]{1,8}".prop_map(|id| TierId::parse(id).unwrap());
     let (first, second) = (option::of(requirement()), option::of(requirement()));
     (id, text(), color, first, second, vec(benefit, 0..3)).prop_map(

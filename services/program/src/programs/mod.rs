@@ -7,13 +7,14 @@ mod governance;
 use std::sync::Arc;
 
 use jiff::civil::Date;
+use tierline_domain::benefit::{Benefit, BenefitLibrary, benefits_of};
 use tierline_domain::program::lint::{Finding, Severity, lint};
 use tierline_domain::program::{
     ApplyProgram, Program, ProgramCommand, ProgramDefinition, ProgramEvent, PublishDraft,
     Publisher, validate,
 };
 use tierline_domain::rejection::Violations;
-use tierline_domain::{Currency, ProgramId, Rejection, StreamId};
+use tierline_domain::{Currency, OrgId, ProgramId, Rejection, StreamId};
 use tierline_eventstore::Outcome;
 use tierline_proto::common::v1::Violation;
 use tierline_proto::program::v1::program_service_server::{
@@ -124,6 +125,39 @@ impl ProgramService {
         self.commands
             .run(call, &stream, command, rename, respond)
             .await
+    }
+
+    /// The benefits that a definition names, from the library. Beyond the most that a program may
+    /// name nothing is looked up: it is refused for their number.
+    async fn library(
+        &self,
+        org: &OrgId,
+        definition: &ProgramDefinition,
+    ) -> Result<BenefitLibrary, Status> {
+        let mut library = BenefitLibrary::default();
+        let named = benefits_of(definition).into_iter();
+        for id in named.take(tierline_domain::limits::LIBRARY_BENEFITS) {
+            let stream = StreamId::new(org, id);
+            let found = self.commands.store().load::<Benefit>(&stream).await;
+            let found = found.map_err(|error| from_command_error(&error))?;
+            library.note(id.clone(), &found.state);
+        }
+        Ok(library)
+    }
+
+    /// The benefits that the draft of a program names.
+    async fn library_of_draft(
+        &self,
+        org: &OrgId,
+        program: &ProgramId,
+    ) -> Result<BenefitLibrary, Status> {
+        let stream = StreamId::new(org, program);
+        let found = self.commands.store().load::<Program>(&stream).await;
+        let found = found.map_err(|error| from_command_error(&error))?;
+        match found.state.draft() {
+            Some(draft) => self.library(org, draft).await,
+            None => Ok(BenefitLibrary::default()),
+        }
     }
 
     /// A program that a request asks for, and how the caller may see it.
@@ -310,12 +344,14 @@ impl Rpc for ProgramService {
         let id = f::id(&mut r, "program_id", id);
         let effective = f::optional_date(&mut r, "effective_date", &call.message.effective_date);
         let transition = convert::transition(&mut r, call.message.transition.clone());
+        let library = self.library_of_draft(&call.context.org, &id).await?;
         let command = ProgramCommand::Publish(PublishDraft {
             effective_date: effective.unwrap_or(time.today),
             note: call.message.note.clone(),
             transition,
             today: time.today,
             publisher: publisher(&call, &time),
+            library,
         });
         let command = checked::<Program>(r, command, same);
         let command = command.map_err(|rejection| from_rejection(&rejection))?;
@@ -381,6 +417,7 @@ impl Rpc for ProgramService {
         let mut r = Reader::new();
         let effective = f::optional_date(&mut r, "effective_date", &call.message.effective_date);
         let transition = convert::transition(&mut r, call.message.transition.clone());
+        let library = self.library(&call.context.org, &definition).await?;
         let command = ProgramCommand::Apply(ApplyProgram {
             definition: Box::new(definition),
             effective_date: effective.unwrap_or(time.today),
@@ -388,6 +425,7 @@ impl Rpc for ProgramService {
             transition,
             today: time.today,
             publisher: publisher(&call, &time),
+            library,
         });
         let command = checked::<Program>(r, command, in_definition);
         let command = command.map_err(|rejection| from_rejection(&rejection))?;
@@ -399,7 +437,7 @@ impl Rpc for ProgramService {
         &self,
         request: Request<pb::ValidateProgramRequest>,
     ) -> Result<Response<pb::ValidateProgramResponse>, Status> {
-        Caller::of(&request)?;
+        let org = Caller::of(&request)?.org.clone();
         let violated = |rejection: Rejection, prefix: &str| {
             let mut all = Violations::default();
             all.take::<()>(prefix, Err(rejection));
@@ -420,8 +458,12 @@ impl Rpc for ProgramService {
                 }));
             }
         };
-        let checked = validate(&definition);
+        let library = self.library(&org, &definition).await?;
+        let mut checked = Violations::default();
+        checked.take("", validate(&definition));
+        checked.take("", library.check(&definition));
         let violations = checked
+            .check()
             .err()
             .map(|rejection| violated(rejection, "definition"));
         Ok(Response::new(pb::ValidateProgramResponse {

@@ -93,6 +93,7 @@ async fn tiers_are_seeded_added_changed_reordered_and_removed() {
             benefits: vec![pb::Benefit {
                 name: "Rebate".to_owned(),
                 value: "15 %".to_owned(),
+                ..Default::default()
             }],
             ..Default::default()
         }),

@@ -1,8 +1,9 @@
-//! The services of orgs, programs, rates and segments over a real connection, behind the real
-//! gate, on a real PostgreSQL.
+//! The services of orgs, programs, rates, segments and benefits over a real connection, behind the
+//! real gate, on a real PostgreSQL.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
+mod benefits;
 mod drafts;
 mod governance;
 mod orgs;
@@ -19,7 +20,8 @@ async fn bare() -> TestServer {
         Routes::new(tierline_program::org_server(commands.clone()))
             .add_service(tierline_program::program_server(commands.clone()))
             .add_service(tierline_program::rate_server(commands.clone()))
-            .add_service(tierline_program::segment_server(commands))
+            .add_service(tierline_program::segment_server(commands.clone()))
+            .add_service(tierline_program::benefit_server(commands))
     })
     .await
 }

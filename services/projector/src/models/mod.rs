@@ -1,5 +1,6 @@
 //! The read models, one file each.
 
+mod benefits;
 mod forms;
 mod partners;
 mod programs;
@@ -8,6 +9,7 @@ mod standings;
 mod submissions;
 mod tier_history;
 
+pub use benefits::Benefits;
 pub use forms::Forms;
 pub use partners::Partners;
 pub use programs::Programs;
@@ -17,7 +19,7 @@ pub use submissions::Submissions;
 pub use tier_history::TierHistory;
 
 /// Names of all read models.
-pub const NAMES: [&str; 7] = [
+pub const NAMES: [&str; 8] = [
     "partners",
     "standings",
     "tier_history",
@@ -25,6 +27,7 @@ pub const NAMES: [&str; 7] = [
     "forms",
     "submissions",
     "segments",
+    "benefits",
 ];
 
 /// Calls a generic function with the model of a name: `with_model!(name, M => f::<M>(…))`. Gives
@@ -58,6 +61,10 @@ macro_rules! with_model {
             }
             "segments" => {
                 type $model = $crate::models::Segments;
+                Some($body)
+            }
+            "benefits" => {
+                type $model = $crate::models::Benefits;
                 Some($body)
             }
             _ => None,

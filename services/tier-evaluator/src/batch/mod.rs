@@ -26,7 +26,8 @@ use crate::store::{self, FactKey, PartnerKey};
 
 /// Aggregate types whose events tell the evaluator nothing: what it wrote itself, and what concerns
 /// no partner. They are not even decoded.
-pub(crate) const TELLS_NOTHING: [&str; 4] = [saving::STANDING, "Form", "Submission", "Segment"];
+pub(crate) const TELLS_NOTHING: [&str; 5] =
+    [saving::STANDING, "Form", "Submission", "Segment", "Benefit"];
 
 /// Why an event was not taken.
 pub(crate) enum Trouble {
@@ -219,6 +220,7 @@ impl<'a> Batch<'a> {
             | AnyEvent::Form(_)
             | AnyEvent::Submission(_)
             | AnyEvent::Segment(_)
+            | AnyEvent::Benefit(_)
             | AnyEvent::Keyring(_) => {}
             AnyEvent::Foreign { event_type, .. } => {
                 return Err(Trouble::Event(format!(

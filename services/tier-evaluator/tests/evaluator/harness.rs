@@ -119,6 +119,7 @@ impl Harness {
             transition: tierline_domain::program::Transition::Now,
             today: clock,
             publisher: Publisher::default(),
+            library: tierline_domain::benefit::BenefitLibrary::default(),
         };
         let stream = StreamId::new(&harness.org, "three-tier-revenue");
         harness

@@ -118,6 +118,7 @@ impl World {
             transition: tierline_domain::program::Transition::Now,
             today: today(),
             publisher: Publisher::default(),
+            library: tierline_domain::benefit::BenefitLibrary::default(),
         });
         self.all::<Program>(vec![BulkItem::new(stream, apply)])
             .await

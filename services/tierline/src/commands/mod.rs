@@ -3,6 +3,7 @@
 pub mod application;
 pub mod audit;
 pub mod bench;
+pub mod benefit;
 pub mod clock;
 pub mod config;
 pub mod database;

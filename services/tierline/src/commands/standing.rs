@@ -10,9 +10,12 @@ use tierline_proto::program::v1::get_program_version_request::Selector;
 use tierline_proto::program::v1::program_service_client::ProgramServiceClient;
 use tierline_proto::program::v1::{GetProgramVersionRequest, ProgramDefinition, Tier};
 use tierline_proto::query::v1::audit_service_client::AuditServiceClient;
+use tierline_proto::query::v1::benefit_query_service_client::BenefitQueryServiceClient;
 use tierline_proto::query::v1::get_standing_request::Subject;
 use tierline_proto::query::v1::standing_query_service_client::StandingQueryServiceClient;
-use tierline_proto::query::v1::{ExplainDecisionRequest, GetStandingRequest, ListStandingsRequest};
+use tierline_proto::query::v1::{
+    ExplainDecisionRequest, GetStandingRequest, ListBenefitsRequest, ListStandingsRequest,
+};
 use tierline_proto::standing::v1::{Standing, TierSource};
 use tonic::{Code, Status};
 
@@ -196,6 +199,8 @@ struct More {
     channel: Authorized,
     why: bool,
     definitions: BTreeMap<(String, u32), Option<ProgramDefinition>>,
+    /// Names of benefits by identifier, once they were asked for.
+    library: Option<BTreeMap<String, String>>,
 }
 
 impl More {
@@ -204,6 +209,7 @@ impl More {
             channel,
             why,
             definitions: BTreeMap::new(),
+            library: None,
         }
     }
 
@@ -254,7 +260,46 @@ impl More {
             let mut tracks = definition.tracks.iter();
             tracks.find(|track| track.id == standing.track_id)
         });
-        Ok(track.map(|track| track.tiers.clone()).unwrap_or_default())
+        let mut tiers = track.map(|track| track.tiers.clone()).unwrap_or_default();
+        self.name_benefits(&mut tiers).await?;
+        Ok(tiers)
+    }
+
+    /// Gives benefits of the library the names that they have there.
+    async fn name_benefits(&mut self, tiers: &mut [Tier]) -> anyhow::Result<()> {
+        let benefits = tiers.iter_mut().flat_map(|tier| &mut tier.benefits);
+        for benefit in benefits.filter(|benefit| !benefit.id.is_empty()) {
+            let names = match &mut self.library {
+                Some(names) => names,
+                unread => unread.insert(names_of_library(&self.channel).await?),
+            };
+            if let Some(name) = names.get(&benefit.id) {
+                benefit.name.clone_from(name);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The names of the benefits library by identifier; none for a caller who may not read it.
+async fn names_of_library(channel: &Authorized) -> anyhow::Result<BTreeMap<String, String>> {
+    let mut client = BenefitQueryServiceClient::new(channel.clone());
+    let mut request = ListBenefitsRequest {
+        page_size: PAGE,
+        ..Default::default()
+    };
+    let mut names = BTreeMap::new();
+    loop {
+        let Some(page) = if_allowed(client.list_benefits(request.clone()).await)? else {
+            return Ok(names);
+        };
+        let page = page.into_inner();
+        let named = page.benefits.into_iter();
+        names.extend(named.map(|benefit| (benefit.benefit_id, benefit.name)));
+        if page.next_page_token.is_empty() {
+            return Ok(names);
+        }
+        request.page_token = page.next_page_token;
     }
 }
 

@@ -9,6 +9,7 @@ use tierline_domain::activity::certification::Certification;
 use tierline_domain::activity::deal::Deal;
 use tierline_domain::activity::record::Record;
 use tierline_domain::application::{Form, Submission};
+use tierline_domain::benefit::Benefit;
 use tierline_domain::enrollment::Enrollment;
 use tierline_domain::partner::Partner;
 use tierline_domain::program::Program;
@@ -103,6 +104,7 @@ pub fn of(target: Target) -> Rights {
                     kind::<Program>(),
                     kind::<Rates>(),
                     kind::<Segment>(),
+                    kind::<Benefit>(),
                     kind::<Keyring>(),
                 ]
             },

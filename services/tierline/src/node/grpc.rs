@@ -100,7 +100,8 @@ fn add_commands(
             .add_service(tierline_program::org_server(commands.clone()))
             .add_service(tierline_program::program_server(commands.clone()))
             .add_service(tierline_program::rate_server(commands.clone()))
-            .add_service(tierline_program::segment_server(commands.clone()));
+            .add_service(tierline_program::segment_server(commands.clone()))
+            .add_service(tierline_program::benefit_server(commands.clone()));
     }
     if targets.has(Target::Partner) {
         routes.add_service(tierline_partner::partner_server(commands.clone()));
@@ -131,6 +132,7 @@ fn add_queries(routes: &mut RoutesBuilder, pool: PgPool, progress: Option<Arc<Pr
         .add_service(query.program_service())
         .add_service(query.application_service())
         .add_service(query.segment_service())
+        .add_service(query.benefit_service())
         .add_service(query.standing_service())
         .add_service(query.audit_service())
         .add_service(query.what_if_service())

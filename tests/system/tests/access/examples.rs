@@ -154,6 +154,18 @@ macro_rules! segment {
     };
 }
 
+macro_rules! benefit {
+    ($id:literal) => {
+        concat!(
+            "benefit { benefit_id: \"",
+            $id,
+            "\" name: \"Secrets of $ ",
+            $id,
+            "\" type: BENEFIT_TYPE_DAYS }"
+        )
+    };
+}
+
 macro_rules! record {
     ($id:literal) => {
         concat!(
@@ -167,6 +179,8 @@ macro_rules! record {
 
 const CREATE_SEGMENT: &str = "tierline.program.v1.SegmentService/CreateSegment";
 const ARCHIVE_SEGMENT: &str = "tierline.program.v1.SegmentService/ArchiveSegment";
+const CREATE_BENEFIT: &str = "tierline.program.v1.BenefitService/CreateBenefit";
+const ARCHIVE_BENEFIT: &str = "tierline.program.v1.BenefitService/ArchiveBenefit";
 const DEFINE_FORM: &str = "tierline.application.v1.FormService/DefineForm";
 const PUBLISH_FORM: &str = "tierline.application.v1.FormService/PublishForm";
 const SUBMIT: &str = "tierline.application.v1.SubmissionService/SubmitApplication";
@@ -615,6 +629,28 @@ pub const EXAMPLES: &[Example] = &[
         (ARCHIVE_SEGMENT, r#"segment_id: "$-restored""#),
     ]),
     own("tierline.program.v1.SegmentService/SeedSegments", ""),
+    own(CREATE_BENEFIT, benefit!("$-created")),
+    named(
+        "tierline.program.v1.BenefitService/UpdateBenefit",
+        r#"benefit { benefit_id: "$-edited" description: "Any" }"#,
+    )
+    .given(&[(CREATE_BENEFIT, benefit!("$-edited"))]),
+    named(
+        "tierline.program.v1.BenefitService/GetBenefit",
+        r#"benefit_id: "$-shown""#,
+    )
+    .given(&[(CREATE_BENEFIT, benefit!("$-shown"))]),
+    named(ARCHIVE_BENEFIT, r#"benefit_id: "$-archived""#)
+        .given(&[(CREATE_BENEFIT, benefit!("$-archived"))]),
+    named(
+        "tierline.program.v1.BenefitService/RestoreBenefit",
+        r#"benefit_id: "$-restored""#,
+    )
+    .given(&[
+        (CREATE_BENEFIT, benefit!("$-restored")),
+        (ARCHIVE_BENEFIT, r#"benefit_id: "$-restored""#),
+    ]),
+    own("tierline.program.v1.BenefitService/SeedBenefits", ""),
     // query
     own(DEFINE_FORM, form!("$-drafted")),
     named(PUBLISH_FORM, r#"form_id: "$-published""#)
@@ -662,6 +698,15 @@ pub const EXAMPLES: &[Example] = &[
     .given(&[(CREATE_SEGMENT, segment!("$-members"))]),
     named(
         "tierline.query.v1.SegmentQueryService/ExplainSegments",
+        r#"partner_id: "$-one""#,
+    ),
+    own("tierline.query.v1.BenefitQueryService/ListBenefits", ""),
+    named(
+        "tierline.query.v1.BenefitQueryService/GetProgramBenefits",
+        r#"program_id: "$-prog""#,
+    ),
+    named(
+        "tierline.query.v1.BenefitQueryService/GetPartnerBenefits",
         r#"partner_id: "$-one""#,
     ),
     named(

@@ -5,6 +5,7 @@ use tierline_rpc::Role;
 use crate::world::World;
 
 const VIEW: &str = "tierline.query.v1.PartnerQueryService/GetPartnerView";
+const BENEFITS: &str = "tierline.query.v1.BenefitQueryService/GetPartnerBenefits";
 const STANDING: &str = "tierline.query.v1.StandingQueryService/GetStanding";
 
 #[tokio::test(flavor = "multi_thread")]
@@ -17,6 +18,11 @@ async fn people_at_a_partner_see_that_partner_whatever_they_ask_and_whatever_els
         let token = world.node.token_for("a", roles, Some("a-one"));
         for (method, own, other) in [
             (VIEW, r#"partner_id: "a-one""#, r#"partner_id: "a-other""#),
+            (
+                BENEFITS,
+                r#"partner_id: "a-one""#,
+                r#"partner_id: "a-other""#,
+            ),
             (
                 STANDING,
                 r#"partner_id: "a-one""#,

@@ -314,7 +314,7 @@ async fn each_keeps_to_its_own(installation: &Installation) {
     let kinds = [
         (
             Target::Program,
-            vec!["Org", "Program", "Rates", "Segment", "Keyring"],
+            vec!["Org", "Program", "Rates", "Segment", "Benefit", "Keyring"],
         ),
         (Target::Partner, vec!["Partner"]),
         (Target::Enrollment, vec!["Enrollment"]),

@@ -45,6 +45,7 @@ pub async fn flow(topology: &Topology, org: &str) {
 
     let published = drafted(topology, org).await;
     segments(topology, org).await;
+    benefits(topology, org).await;
 
     let names = client
         .read("query.v1.ProgramQueryService/ListPrograms", "", &published)
@@ -132,4 +133,14 @@ async fn segments(topology: &Topology, org: &str) {
     assert!(again.contains("9 segments"), "{again}");
     let shown = topology.command(org, &["segment", "show", "isv"]).await;
     assert!(shown.contains("technology"), "{shown}");
+}
+
+/// The default benefits, seeded once.
+async fn benefits(topology: &Topology, org: &str) {
+    let seeded = topology.command(org, &["benefit", "seed"]).await;
+    assert!(seeded.contains("deal-protection"), "{seeded}");
+    let again = topology.command(org, &["benefit", "seed"]).await;
+    assert!(again.contains("7 benefits"), "{again}");
+    let shown = topology.command(org, &["benefit", "show", "mdf"]).await;
+    assert!(shown.contains("type: amount"), "{shown}");
 }

@@ -22,6 +22,7 @@ pub async fn flow(topology: &Topology, org: &str) {
         .collect();
     names.sort_unstable();
     let wanted = [
+        "benefits",
         "forms",
         "partners",
         "programs",

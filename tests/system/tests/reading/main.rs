@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 mod applications;
+mod benefits;
 mod proof;
 mod segments;
 mod tables;

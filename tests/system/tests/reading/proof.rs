@@ -352,6 +352,12 @@ async fn a_partner_with_unreadable_events_is_under_review_until_an_operator_give
         consumer: "projector-partners-v1".to_owned(),
         routing_key: "acme/p-1".to_owned(),
     };
+    let unreadable = pb::RetryParkedRequest {
+        routing_key: "acme/p-1\0".to_owned(),
+        ..retry.clone()
+    };
+    let status = operations.retry_parked(unreadable).await.unwrap_err();
+    assert_eq!(status.code(), Code::InvalidArgument);
     let answer = operations.retry_parked(retry).await.unwrap().into_inner();
     assert_eq!(answer.released_events, 1);
     for event in &parked {
@@ -361,8 +367,15 @@ async fn a_partner_with_unreadable_events_is_under_review_until_an_operator_give
             number: event.number,
             reason: String::new(),
         };
-        let status = operations.skip_parked(skip.clone()).await.unwrap_err();
-        assert_eq!(status.code(), Code::InvalidArgument);
+        // PostgreSQL takes no text with the character zero.
+        for reason in ["", "a\0b"] {
+            let skip = pb::SkipParkedRequest {
+                reason: reason.to_owned(),
+                ..skip.clone()
+            };
+            let status = operations.skip_parked(skip).await.unwrap_err();
+            assert_eq!(status.code(), Code::InvalidArgument);
+        }
         let skip = pb::SkipParkedRequest {
             reason: "written by a broken script".to_owned(),
             ..skip

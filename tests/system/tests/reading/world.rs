@@ -26,6 +26,7 @@ use tierline_eventstore::{
 };
 use tierline_proto::query::v1::application_query_service_client::ApplicationQueryServiceClient;
 use tierline_proto::query::v1::audit_service_client::AuditServiceClient;
+use tierline_proto::query::v1::benefit_query_service_client::BenefitQueryServiceClient;
 use tierline_proto::query::v1::operations_service_client::OperationsServiceClient;
 use tierline_proto::query::v1::partner_query_service_client::PartnerQueryServiceClient;
 use tierline_proto::query::v1::program_query_service_client::ProgramQueryServiceClient;
@@ -140,6 +141,7 @@ impl World {
             transition: tierline_domain::program::Transition::Now,
             today: clock,
             publisher: Publisher::default(),
+            library: tierline_domain::benefit::BenefitLibrary::default(),
         };
         self.run::<Program>(org, PROGRAM_ID, ProgramCommand::Apply(apply))
             .await
@@ -278,6 +280,10 @@ impl World {
         SegmentQueryServiceClient::new(self.client(org, Role::Viewer))
     }
 
+    pub fn benefits(&self, org: &str) -> BenefitQueryServiceClient<Client> {
+        BenefitQueryServiceClient::new(self.client(org, Role::Viewer))
+    }
+
     pub fn audit(&self, org: &str) -> AuditServiceClient<Client> {
         AuditServiceClient::new(self.client(org, Role::Auditor))
     }
@@ -351,6 +357,7 @@ async fn serve(query: Query, issuer: &LocalIssuer) -> Channel {
         .add_service(query.program_service())
         .add_service(query.application_service())
         .add_service(query.segment_service())
+        .add_service(query.benefit_service())
         .add_service(query.standing_service())
         .add_service(query.audit_service())
         .add_service(query.what_if_service())

@@ -1,22 +1,24 @@
 //! What tiers give, compared with each other and with what they ask for.
 //!
 //! A program that says nothing about benefits is not asked about them: the rules speak of a track
-//! as soon as one of its tiers names one. Values are texts, so that only equal and different can
-//! be told, not better and worse. The entry tier may give something; it should not give as much as
-//! a tier that has to be earned.
+//! as soon as one of its tiers names one. Of two values only equal and different can be told, not
+//! better and worse: more days of protection are better, more days until an answer are not. The
+//! entry tier may give something; it should not give as much as a tier that has to be earned.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::implied::implies;
 use super::outcome::{never_met, never_unmet};
 use super::{Findings, rules};
-use crate::program::definition::{Tier, Track};
+use crate::benefit::BenefitValue;
+use crate::program::definition::{Benefit, Tier, Track};
 
 /// Fewer changes than this between neighbours are too few.
 const ENOUGH: usize = 3;
 
-/// Benefits by name, in the form that is compared.
-type Given = BTreeMap<String, String>;
+/// Benefits by identifier or name, with their values, in the form that is compared. What has the
+/// value `no` is not given.
+type Given = BTreeMap<(bool, String), String>;
 
 pub(super) fn check(findings: &mut Findings, path: &str, track: &Track) {
     let given: Vec<Given> = track.tiers.iter().map(benefits).collect();
@@ -48,11 +50,17 @@ pub(super) fn check(findings: &mut Findings, path: &str, track: &Track) {
 }
 
 fn benefits(tier: &Tier) -> Given {
-    let folded = |text: &str| text.trim().to_lowercase();
-    let pairs = tier.benefits.iter();
-    pairs
-        .map(|benefit| (folded(&benefit.name), folded(&benefit.value)))
-        .collect()
+    let pairs = tier.benefits.iter().filter_map(|benefit| {
+        let value = BenefitValue::told_by(&benefit.value);
+        let pair = (key(benefit), value.to_string().to_lowercase());
+        value.is_given().then_some(pair)
+    });
+    pairs.collect()
+}
+
+fn key(benefit: &Benefit) -> (bool, String) {
+    let key = benefit.key().trim().to_lowercase();
+    (benefit.id.is_some(), key)
 }
 
 /// How many benefits only one of two tiers has, or both with another value.
@@ -87,13 +95,12 @@ fn compare(findings: &mut Findings, path: &str, track: &Track, given: &[Given], 
             }
         } else if !fell && includes(&given[below], &given[at]) {
             fell = true;
+            let (own, theirs) = (&given[at], &given[below]);
             let more = lower.benefits.iter().find(|benefit| {
-                !tier
-                    .benefits
-                    .iter()
-                    .any(|own| own.name.eq_ignore_ascii_case(&benefit.name))
+                let key = key(benefit);
+                theirs.contains_key(&key) && !own.contains_key(&key)
             });
-            let more = more.map(|benefit| format!(", and also \"{}\"", benefit.name));
+            let more = more.map(|benefit| format!(", and also \"{}\"", benefit.key()));
             let entry = below + 1 == track.tiers.len() && lower.qualification.is_none();
             let word = if entry { "the entry tier" } else { "tier" };
             let text = format!(
@@ -113,10 +120,11 @@ fn free(findings: &mut Findings, path: &str, track: &Track, at: usize) {
     let Some(asks) = &tier.qualification else {
         return;
     };
-    if tier.benefits.is_empty() || never_met(asks).is_some() {
+    let own = benefits(tier);
+    if own.is_empty() || never_met(asks).is_some() {
         return;
     }
-    let count = tier.benefits.len();
+    let count = own.len();
     let are = if count == 1 {
         "benefit is"
     } else {
@@ -137,7 +145,7 @@ fn free(findings: &mut Findings, path: &str, track: &Track, at: usize) {
         .qualification
         .as_ref()
         .is_some_and(|below| implies(below, asks));
-    let (own, below) = (benefits(tier), benefits(lower));
+    let below = benefits(lower);
     let new = own
         .iter()
         .filter(|(name, value)| below.get(*name) != Some(value))
@@ -148,5 +156,57 @@ fn free(findings: &mut Findings, path: &str, track: &Track, at: usize) {
             tier.id, lower.id
         );
         findings.add(&rules::BENEFITS_WITHOUT_REQUIREMENT, path, text);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::program::lint::lint;
+    use crate::program::validate::tests::sample;
+    use crate::program::{Benefit, ProgramDefinition};
+
+    fn with(gold: &[(&str, &str)], entry: &[(&str, &str)]) -> ProgramDefinition {
+        let of_library = |list: &[(&str, &str)]| -> Vec<Benefit> {
+            list.iter()
+                .map(|(id, value)| Benefit {
+                    id: Some(crate::BenefitId::parse(*id).unwrap()),
+                    name: String::new(),
+                    value: (*value).to_owned(),
+                    earned_by: None,
+                })
+                .collect()
+        };
+        let mut definition = sample();
+        let tiers = &mut definition.tracks[0].tiers;
+        tiers[0].benefits = of_library(gold);
+        tiers[1].benefits = of_library(entry);
+        definition
+    }
+
+    fn rules(definition: &ProgramDefinition) -> Vec<&'static str> {
+        let found = lint(definition).into_iter().map(|one| one.rule);
+        found.filter(|rule| rule.contains("BENEFIT")).collect()
+    }
+
+    #[test]
+    fn benefits_of_the_library_are_compared_by_identifier_and_value() {
+        let same = with(
+            &[("protection", "30 days"), ("discount", "15 %")],
+            &[("discount", "15.0%"), ("protection", "30 days")],
+        );
+        assert_eq!(rules(&same), ["SAME_BENEFITS"]);
+        let few = with(&[("protection", "60 days")], &[("protection", "30 days")]);
+        assert_eq!(rules(&few), ["FEW_NEW_BENEFITS"]);
+    }
+
+    #[test]
+    fn what_is_not_given_is_no_benefit() {
+        let none = with(&[("training", "no")], &[]);
+        assert_eq!(rules(&none), [""; 0]);
+        let falls = with(
+            &[("training", "no"), ("discount", "5 %")],
+            &[("training", "yes"), ("discount", "5 %")],
+        );
+        assert!(rules(&falls).contains(&"BENEFITS_FALL"));
     }
 }

@@ -150,6 +150,7 @@ fn org(definition: &ProgramDefinition) -> anyhow::Result<OrgHistory> {
         transition: Transition::Now,
         today: begin,
         publisher: Publisher::default(),
+        library: tierline_domain::benefit::BenefitLibrary::default(),
     });
     for event in Program::default().decide(apply)? {
         let at = place(2, &definition.slug, begin)?;

@@ -131,7 +131,11 @@ impl Shown {
         }
         let mut label = "Benefits";
         for benefit in self.benefits() {
-            add(label, format!("{}: {}", benefit.name, benefit.value));
+            let name = match benefit.name.as_str() {
+                "" => &benefit.id,
+                _ => &benefit.name,
+            };
+            add(label, format!("{name}: {}", benefit.value));
             label = "";
         }
         add("Enrollment", one.enrollment_id.clone());
@@ -450,6 +454,7 @@ mod tests {
             benefits: vec![Benefit {
                 name: "Deal protection".into(),
                 value: "60 days".into(),
+                ..Default::default()
             }],
             ..Default::default()
         }];
