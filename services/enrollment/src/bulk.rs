@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use futures::future::{join_all, try_join_all};
-use tierline_domain::enrollment::{Enrollment, EnrollmentCommand, EnrollmentState};
+use tierline_domain::enrollment::{Enrollment, EnrollmentCommand, EnrollmentState, TrackFacts};
 use tierline_domain::partner::{Partner, PartnerStatus};
 use tierline_domain::program::Program;
 use tierline_domain::{EnrollmentId, OrgId, PartnerId, ProgramId, Rejection, StreamId};
@@ -17,7 +17,7 @@ use tierline_rpc::{Commands, OrgTime, from_command_error};
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::convert::{self, Wish, in_request};
-use crate::lookup::{Place, contact_of, place, program, track_facts, track_of};
+use crate::lookup::{Place, contact_of, place, program, track_of};
 
 pub(crate) fn serve(
     commands: Commands,
@@ -182,7 +182,7 @@ async fn task(
         Err(rejection) => return (None, Task::Refuse(rejection)),
     }
     let status = partner.status().unwrap_or(PartnerStatus::Inactive);
-    let facts = track_facts(program, &track);
+    let facts = TrackFacts::of(program, &track);
     let enroll = wish.command(id.clone(), track, status, facts, time.today);
     (
         Some(id),

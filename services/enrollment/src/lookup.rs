@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use jiff::civil::Date;
-use tierline_domain::enrollment::{Enrollment, EnrollmentState, TrackFacts};
+use tierline_domain::enrollment::{Enrollment, EnrollmentState};
 use tierline_domain::partner::Partner;
 use tierline_domain::program::{Program, PublishedVersion};
 use tierline_domain::{
-    EnrollmentId, Kind, OrgId, PartnerId, ProgramId, Rejection, StreamId, TierId, TrackId,
+    EnrollmentId, Kind, OrgId, PartnerId, ProgramId, Rejection, StreamId, TrackId,
 };
 use tierline_eventstore::CommandError;
 use tierline_rpc::Commands;
@@ -17,26 +17,6 @@ use uuid::Uuid;
 const WRITTEN_OUT: usize = 58;
 /// How often a partner can be enrolled in a track with an identifier that is made here.
 const TURNS: usize = 50;
-
-/// What a program says about one of its tracks, in all of its versions.
-pub(crate) fn track_facts(program: &Program, track: &TrackId) -> TrackFacts {
-    let mut tiers: Option<Vec<TierId>> = None;
-    for version in program.versions() {
-        if let Some(track) = version.definition.track(track) {
-            let known = tiers.get_or_insert_default();
-            for tier in &track.tiers {
-                if !known.contains(&tier.id) {
-                    known.push(tier.id.clone());
-                }
-            }
-        }
-    }
-    TrackFacts {
-        archived: program.is_archived(),
-        published: !program.versions().is_empty(),
-        tiers,
-    }
-}
 
 /// The track that was named, or the only one of the version in force (or of the newest, while none
 /// is in force yet).

@@ -20,7 +20,7 @@ use tonic::codec::CompressionEncoding::Gzip;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::convert::in_request;
-use crate::lookup::{Place, contact_of, place, program, track_facts, track_of};
+use crate::lookup::{Place, contact_of, place, program, track_of};
 use crate::{bulk, convert};
 
 /// Commands of enrollments.
@@ -226,7 +226,7 @@ impl Rpc for EnrollmentService {
                 }
             }
         };
-        let facts = track_facts(&program, &track);
+        let facts = TrackFacts::of(&program, &track);
         let stream = StreamId::new(org, &id);
         let enroll = wish.command(id, track, status, facts, time.today);
         let command = EnrollmentCommand::Enroll(Box::new(enroll));
@@ -269,7 +269,7 @@ impl Rpc for EnrollmentService {
             Some(enrolled) => {
                 let found = program(&self.commands, &call.context.org, &enrolled.program).await;
                 let found = found.map_err(|error| from_command_error(&error))?;
-                track_facts(&found, &enrolled.track)
+                TrackFacts::of(&found, &enrolled.track)
             }
             None => TrackFacts::default(),
         };

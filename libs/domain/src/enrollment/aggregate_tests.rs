@@ -19,6 +19,7 @@ fn track_facts() -> TrackFacts {
         archived: false,
         published: true,
         tiers: Some(vec![tier("gold"), tier("registered")]),
+        ..TrackFacts::default()
     }
 }
 
@@ -134,6 +135,22 @@ fn only_partners_that_take_part_are_enrolled() {
             enroll.partner_status = PartnerStatus::Pending
         }))
         .accepted();
+}
+
+#[test]
+fn an_enrollment_begins_within_the_dates_of_its_program() {
+    let starting = |day: Date| {
+        given::<Enrollment>([]).when(enroll_with(|enroll| {
+            enroll.start_date = day;
+            enroll.track_facts.start_date = Some(date(2026, 1, 15));
+            enroll.track_facts.end_date = Some(date(2026, 2, 15));
+        }))
+    };
+    starting(date(2026, 1, 14)).refused("PROGRAM_NOT_STARTED");
+    starting(date(2026, 1, 15)).accepted();
+    starting(date(2026, 2, 15)).accepted();
+    let refused = starting(date(2026, 2, 16)).refused("PROGRAM_ENDED");
+    assert!(refused.message.starts_with("start_date: "), "{refused}");
 }
 
 #[test]

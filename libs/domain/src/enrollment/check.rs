@@ -39,6 +39,8 @@ pub(crate) fn check_track(enroll: &Enroll) -> Result<&[TierId], Rejection> {
         archived,
         published,
         tiers,
+        start_date,
+        end_date,
     } = &enroll.track_facts;
     let program = &enroll.program;
     if *archived {
@@ -51,6 +53,25 @@ pub(crate) fn check_track(enroll: &Enroll) -> Result<&[TierId], Rejection> {
         return Err(Rejection::precondition(
             "PROGRAM_NOT_PUBLISHED",
             format!("program {program} has no published version yet; publish it first"),
+        ));
+    }
+    let begins = enroll.start_date;
+    if let Some(start) = start_date.filter(|start| begins < *start) {
+        return Err(Rejection::precondition(
+            "PROGRAM_NOT_STARTED",
+            format!(
+                "start_date: program {program} starts on {start}; an enrollment cannot begin \
+                 before it, on {begins}"
+            ),
+        ));
+    }
+    if let Some(end) = end_date.filter(|end| begins > *end) {
+        return Err(Rejection::precondition(
+            "PROGRAM_ENDED",
+            format!(
+                "start_date: program {program} ended on {end}; an enrollment cannot begin after \
+                 it, on {begins}"
+            ),
         ));
     }
     tiers.as_deref().ok_or_else(|| {

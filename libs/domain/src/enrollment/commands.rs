@@ -115,6 +115,10 @@ pub struct TrackFacts {
     /// The tiers of the track in any published version. `None`: no published version has the
     /// track.
     pub tiers: Option<Vec<TierId>>,
+    /// The first day on which an enrollment can begin, by the newest version.
+    pub start_date: Option<Date>,
+    /// The last day on which an enrollment can begin, by the newest version.
+    pub end_date: Option<Date>,
 }
 
 impl TrackFacts {
@@ -132,10 +136,13 @@ impl TrackFacts {
                 }
             }
         }
+        let newest = program.versions().last();
         Self {
             archived: program.is_archived(),
-            published: !program.versions().is_empty(),
+            published: newest.is_some(),
             tiers,
+            start_date: newest.and_then(|newest| newest.definition.start_date),
+            end_date: newest.and_then(|newest| newest.definition.end_date),
         }
     }
 }

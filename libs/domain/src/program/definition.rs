@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use jiff::civil::Date;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +24,12 @@ pub struct ProgramDefinition {
     /// Longer text.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub description: String,
+    /// The first day on which a partner can be enrolled. Absent: any day.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start_date: Option<Date>,
+    /// The last day on which a partner can be enrolled. Absent: any day.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end_date: Option<Date>,
     /// The currency in which sums of money are measured.
     pub currency: Currency,
     /// Month in which the year of the program begins, 1 to 12, where its rules speak of one.

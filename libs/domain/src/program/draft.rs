@@ -7,6 +7,8 @@
 use std::collections::BTreeSet;
 use std::fmt::Display;
 
+use jiff::civil::Date;
+
 use crate::ids::{ProgramId, TierId, TrackId, check_label};
 use crate::limits;
 use crate::money::Currency;
@@ -89,6 +91,10 @@ pub struct ProgramChanges {
     pub name: Option<String>,
     /// Longer text.
     pub description: Option<String>,
+    /// The first day on which a partner can be enrolled.
+    pub start_date: Option<Option<Date>>,
+    /// The last day on which a partner can be enrolled.
+    pub end_date: Option<Option<Date>>,
     /// The currency in which sums of money are measured.
     pub currency: Option<Currency>,
     /// Month in which the year of the program begins, 1 to 12.
@@ -133,6 +139,8 @@ pub fn empty_draft(program: &ProgramId, name: &str, currency: Currency) -> Progr
         slug: program.to_string(),
         name: name.to_owned(),
         description: String::new(),
+        start_date: None,
+        end_date: None,
         currency,
         program_year_start: january(),
         fixed_rates: Vec::new(),
@@ -210,6 +218,8 @@ fn update_program(draft: &mut ProgramDefinition, changes: ProgramChanges) -> Res
     v.check()?;
     set(&mut draft.name, changes.name);
     set(&mut draft.description, changes.description);
+    set(&mut draft.start_date, changes.start_date);
+    set(&mut draft.end_date, changes.end_date);
     set(&mut draft.currency, changes.currency);
     set(&mut draft.program_year_start, month);
     set(&mut draft.fixed_rates, changes.fixed_rates);

@@ -26,6 +26,10 @@ pub struct ProgramFile {
     name: String,
     #[serde(default, skip_serializing_if = "String::is_empty")]
     description: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    start_date: Option<Date>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    end_date: Option<Date>,
     currency: Currency,
     #[serde(default = "january", skip_serializing_if = "is_january")]
     program_year_start: i8,
@@ -48,6 +52,8 @@ impl ProgramFile {
             slug: self.slug,
             name: self.name,
             description: self.description,
+            start_date: self.start_date,
+            end_date: self.end_date,
             currency: self.currency,
             program_year_start: self.program_year_start,
             fixed_rates: self.fixed_rates,

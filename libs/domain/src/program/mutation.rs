@@ -43,6 +43,8 @@ const ASIDE: &[&str] = &[
     "id",
     "name",
     "description",
+    "start_date",
+    "end_date",
     "note",
     "color",
     "benefits",

@@ -1,6 +1,6 @@
 //! For how long a program has asked for and given the same.
 //!
-//! The structure is what decides about tiers and what they give. Names, descriptions, colours,
+//! The structure is what decides about tiers and what they give. Names, descriptions, dates, colours,
 //! notes and what is said for the linter alone are not part of it.
 
 use jiff::civil::Date;
@@ -36,6 +36,8 @@ fn structure(definition: &ProgramDefinition) -> ProgramDefinition {
     let mut bare = without_notes(definition);
     bare.name.clear();
     bare.description.clear();
+    bare.start_date = None;
+    bare.end_date = None;
     bare.catalogue = None;
     bare.lint.clear();
     for track in &mut bare.tracks {

@@ -29,6 +29,7 @@ pub fn validate(definition: &ProgramDefinition) -> Result<(), Rejection> {
     label(&mut v, "slug", &definition.slug);
     limits::check_name(&mut v, "name", &definition.name, limits::NAME);
     limits::check_note(&mut v, "description", &definition.description);
+    check_dates(&mut v, definition);
     if !(1..=12).contains(&definition.program_year_start) {
         v.add("program_year_start", "must be a month from 1 to 12");
     }
@@ -61,6 +62,24 @@ pub fn validate(definition: &ProgramDefinition) -> Result<(), Rejection> {
 
 /// Most tables of fixed rates.
 const MAX_RATE_TABLES: usize = 50;
+
+/// Both days are within the calendar, and the end is not before the start.
+fn check_dates(v: &mut Violations, definition: &ProgramDefinition) {
+    let (start, end) = (definition.start_date, definition.end_date);
+    for (field, day) in [("start_date", start), ("end_date", end)] {
+        if let Some(day) = day {
+            v.take("", check_date(field, day));
+        }
+    }
+    if let Some((start, end)) = start.zip(end)
+        && end < start
+    {
+        v.add(
+            "end_date",
+            format!("must not be before the start date, {start}"),
+        );
+    }
+}
 
 /// Most criteria that are named where an unknown one stands.
 const NAMED: usize = 20;
@@ -295,6 +314,23 @@ pub(crate) mod tests {
     #[test]
     fn a_sound_definition_passes() {
         assert_eq!(validate(&sample()), Ok(()));
+    }
+
+    #[test]
+    fn a_program_does_not_end_before_it_starts() {
+        let day = |text: &str| Some(text.parse().unwrap());
+        let mut definition = sample();
+        definition.start_date = day("2026-01-01");
+        assert_eq!(validate(&definition), Ok(()));
+        definition.end_date = day("2026-01-01");
+        assert_eq!(validate(&definition), Ok(()));
+        definition.end_date = day("2025-12-31");
+        assert_eq!(fields(&definition), ["end_date"]);
+        definition.start_date = None;
+        assert_eq!(validate(&definition), Ok(()));
+        definition.start_date = day("0001-01-01");
+        definition.end_date = None;
+        assert_eq!(fields(&definition), ["start_date"]);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Arbitrary definitions of programs, for properties.
 
+use jiff::civil::date;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use tierline_domain::program::{
@@ -87,15 +88,19 @@ pub fn any_definition() -> BoxedStrategy<ProgramDefinition> {
         at,
         reason: "So.".to_owned(),
     });
+    let date = || proptest::option::of((2020_i16..2030).prop_map(|year| date(year, 2, 28)));
     (
         vec(track, 1..3),
         proptest::option::of(catalogue),
         vec(suppression, 0..3),
+        (date(), date()),
     )
-        .prop_map(|(tracks, catalogue, lint)| ProgramDefinition {
+        .prop_map(|(tracks, catalogue, lint, dates)| ProgramDefinition {
             slug: "p".to_owned(),
             name: "P".to_owned(),
             description: String::new(),
+            start_date: dates.0,
+            end_date: dates.1,
             currency: Currency::USD,
             program_year_start: 1,
             fixed_rates: Vec::new(),

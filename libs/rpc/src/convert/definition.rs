@@ -11,7 +11,7 @@ use tierline_domain::{BenefitId, Rejection, TierId, TrackId};
 use tierline_proto::program::v1 as pb;
 
 use super::Reader;
-use super::common::{currency, date, decimal, optional_period_unit, small};
+use super::common::{currency, date, decimal, optional_date, optional_period_unit, small};
 use super::requirement::requirement;
 
 /// The month in which the year of a program begins where a message does not say it.
@@ -34,6 +34,8 @@ pub fn read_definition(
     message: pb::ProgramDefinition,
 ) -> Option<ProgramDefinition> {
     let currency = reader.at("currency_code", |r| currency(r, &message.currency_code));
+    let start = optional_date(reader, "start_date", &message.start_date);
+    let end = optional_date(reader, "end_date", &message.end_date);
     let year_start = reader.optional("program_year_start", message.program_year_start, month);
     let fixed_rates = reader.list("fixed_rates", message.fixed_rates, rates);
     let tracks = reader.list("tracks", message.tracks, track);
@@ -41,6 +43,8 @@ pub fn read_definition(
         slug: message.slug,
         name: message.name,
         description: message.description,
+        start_date: start?,
+        end_date: end?,
         currency: currency?,
         program_year_start: year_start?.unwrap_or(JANUARY),
         fixed_rates: fixed_rates?,

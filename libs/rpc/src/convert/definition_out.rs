@@ -1,5 +1,6 @@
 //! A program definition as its message.
 
+use jiff::civil::Date;
 use tierline_domain::program::{
     Catalogue, Color, DemotionMode, DemotionPolicy, ProgramDefinition, PromotionMode,
     PromotionPolicy, Step, Suppression, Tier, Track,
@@ -24,7 +25,13 @@ pub fn definition_message(definition: &ProgramDefinition) -> pb::ProgramDefiniti
         fixed_rates: definition.fixed_rates.iter().map(fixed_rates).collect(),
         catalogue: definition.catalogue.as_ref().map(catalogue),
         lint: definition.lint.iter().map(suppression).collect(),
+        start_date: optional_date_text(definition.start_date),
+        end_date: optional_date_text(definition.end_date),
     }
+}
+
+fn optional_date_text(day: Option<Date>) -> String {
+    day.map(|day| day.to_string()).unwrap_or_default()
 }
 
 fn catalogue(catalogue: &Catalogue) -> pb::Catalogue {

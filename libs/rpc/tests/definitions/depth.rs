@@ -33,6 +33,8 @@ fn sent(requirement: Requirement) -> (ProgramDefinition, ProgramDefinition) {
         slug: name(),
         name: name(),
         description: String::new(),
+        start_date: None,
+        end_date: None,
         currency: Currency::EUR,
         program_year_start: 1,
         fixed_rates: Vec::new(),

@@ -116,17 +116,20 @@ fn program() -> impl Strategy<Value = ProgramDefinition> {
     let currency = currency.boxed();
     let amounts = btree_map(currency.clone(), number(), 0..3);
     let rates = (day(), amounts).prop_map(|(from, equal)| FixedRates { from, equal });
-    let head = (text(), text(), text(), currency);
+    let dates = (option::of(day()), option::of(day()));
+    let head = (text(), text(), text(), currency, dates);
     let rates = (1i8..=12, vec(rates, 0..3));
     let remarks = (option::of(catalogue()), vec(suppression(), 0..3));
     (head, rates, vec(track, 0..3), remarks).prop_map(|(head, rates, tracks, remarks)| {
-        let (slug, name, description, currency) = head;
+        let (slug, name, description, currency, (start_date, end_date)) = head;
         let (program_year_start, fixed_rates) = rates;
         let (catalogue, lint) = remarks;
         ProgramDefinition {
             slug,
             name,
             description,
+            start_date,
+            end_date,
             currency,
             program_year_start,
             fixed_rates,

@@ -31,6 +31,36 @@ fn terminate() -> pb::TerminateEnrollmentRequest {
 }
 
 #[tokio::test]
+async fn a_partner_is_enrolled_between_the_first_and_the_last_day_of_the_program() {
+    const SEASON: &str = "
+slug: season
+name: Season
+start_date: 2030-01-01
+end_date: 2030-12-31
+currency: EUR
+tracks:
+  - {id: main, name: Main, tiers: [{id: member, name: Member}]}
+";
+    let server = start().await;
+    server.program(SEASON, "2010-01-01").await;
+    let mut service = enrollments(&server);
+    let on = |start: &str| pb::EnrollPartnerRequest {
+        program_id: "season".to_owned(),
+        start_date: start.to_owned(),
+        ..enroll("nova")
+    };
+    for (start, reason) in [
+        ("", "PROGRAM_NOT_STARTED"),
+        ("2029-12-31", "PROGRAM_NOT_STARTED"),
+        ("2031-01-01", "PROGRAM_ENDED"),
+    ] {
+        let refused = service.enroll_partner(on(start)).await;
+        assert_refused(refused, Code::FailedPrecondition, reason);
+    }
+    service.enroll_partner(on("2030-12-31")).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_partner_is_enrolled_in_the_only_track_from_today_on() {
     let server = start().await;
     let mut service = enrollments(&server);

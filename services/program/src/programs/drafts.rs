@@ -17,6 +17,8 @@ pub(crate) type Read = (String, Option<DraftEdit>);
 const PROGRAM_FIELDS: &[&str] = &[
     "name",
     "description",
+    "start_date",
+    "end_date",
     "currency_code",
     "program_year_start",
     "fixed_rates",
@@ -34,6 +36,8 @@ pub(crate) fn update_program(r: &mut Reader, request: &pb::UpdateProgramRequest)
         |field| match field {
             "name" => !program.name.is_empty(),
             "description" => !program.description.is_empty(),
+            "start_date" => !program.start_date.is_empty(),
+            "end_date" => !program.end_date.is_empty(),
             "currency_code" => !program.currency_code.is_empty(),
             "program_year_start" => program.program_year_start.is_some(),
             "fixed_rates" => !program.fixed_rates.is_empty(),
@@ -58,6 +62,10 @@ fn masked_program(
     let wanted = pb::ProgramDefinition {
         name: given.name,
         description: given.description,
+        start_date: mask
+            .take("start_date", given.start_date)
+            .unwrap_or_default(),
+        end_date: mask.take("end_date", given.end_date).unwrap_or_default(),
         currency_code: mask
             .take("currency_code", given.currency_code)
             .unwrap_or(unread),
@@ -78,6 +86,8 @@ fn program_changes(mask: &FieldMask, read: ProgramDefinition) -> ProgramChanges 
     ProgramChanges {
         name: mask.take("name", read.name),
         description: mask.take("description", read.description),
+        start_date: mask.take("start_date", read.start_date),
+        end_date: mask.take("end_date", read.end_date),
         currency: mask.take("currency_code", read.currency),
         program_year_start: mask.take("program_year_start", read.program_year_start),
         fixed_rates: mask.take("fixed_rates", read.fixed_rates),

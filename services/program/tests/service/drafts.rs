@@ -179,6 +179,27 @@ async fn fields_of_program_and_tracks_are_changed_by_mask() {
         ("Resale", "For resellers", "EUR")
     );
     assert_eq!((draft.program_year_start, draft.tracks.len()), (Some(4), 1));
+    let dates = |end: &str, paths: &[&str]| pb::UpdateProgramRequest {
+        program_id: "resale".to_owned(),
+        program: Some(pb::ProgramDefinition {
+            start_date: "2026-01-01".to_owned(),
+            end_date: end.to_owned(),
+            ..Default::default()
+        }),
+        update_mask: mask(paths),
+        ..Default::default()
+    };
+    for (end, paths) in [
+        ("2026-12-31", &["start_date", "end_date"][..]),
+        ("", &["end_date"][..]),
+    ] {
+        let changed = programs.update_program(dates(end, paths)).await.unwrap();
+        let draft = changed.into_inner().program.unwrap().draft.unwrap();
+        assert_eq!((&*draft.start_date, &*draft.end_date), ("2026-01-01", end));
+    }
+    let refused = programs.update_program(dates("soon", &["end_date"])).await;
+    let fields = assert_refused(refused, Code::InvalidArgument, "INVALID_REQUEST");
+    assert_eq!(fields, ["program.end_date"]);
     let wrong = update("euro", mask(&["currency_code", "name"]));
     let refused = programs.update_program(wrong).await;
     let fields = assert_refused(refused, Code::InvalidArgument, "INVALID_REQUEST");

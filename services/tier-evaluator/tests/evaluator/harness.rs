@@ -62,6 +62,7 @@ pub fn enroll(id: &str, partner: &str, start: Date) -> Enroll {
             archived: false,
             published: true,
             tiers: Some(tiers.to_vec()),
+            ..TrackFacts::default()
         },
     }
 }

@@ -149,6 +149,7 @@ impl World {
             archived: false,
             published: true,
             tiers: Some(track.tiers.iter().map(|tier| tier.id.clone()).collect()),
+            ..TrackFacts::default()
         };
         let enroll = |number| -> anyhow::Result<_> {
             let command = Enroll {

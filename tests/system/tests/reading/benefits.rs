@@ -109,6 +109,7 @@ async fn enroll(world: &World, partner: &str) -> String {
             archived: false,
             published: true,
             tiers: Some(tiers.to_vec()),
+            ..TrackFacts::default()
         },
     };
     let command = EnrollmentCommand::Enroll(Box::new(enroll));

@@ -190,6 +190,7 @@ impl World {
                 archived: false,
                 published: true,
                 tiers: Some(tiers.to_vec()),
+                ..TrackFacts::default()
             },
         };
         self.run::<Enrollment>(org, &id, EnrollmentCommand::Enroll(Box::new(enroll)))

@@ -181,6 +181,7 @@ fn history(number: u64, definition: &ProgramDefinition) -> anyhow::Result<Partne
             archived: false,
             published: true,
             tiers: Some(track.tiers.iter().map(|tier| tier.id.clone()).collect()),
+            ..TrackFacts::default()
         },
     };
     let command = EnrollmentCommand::Enroll(Box::new(enroll));
