@@ -79,6 +79,35 @@ fn a_slip_is_found_at_its_place() {
 }
 
 #[test]
+fn benefits_and_dates_conform_to_the_schema() {
+    let with = |head: &str, benefit: &str| {
+        instance(&format!(
+            "{{slug: a, name: A, currency: EUR, {head} tracks: [{{id: t, name: T, tiers: \
+             [{{id: e, name: E, benefits: [{benefit}]}}]}}]}}"
+        ))
+    };
+    let validator = validator();
+    for right in [
+        "{name: Rebate, value: 15 %}",
+        "{id: mdf, value: 5000 USD}",
+        "{id: mdf, value: 5000 USD, earned_by: revenue}",
+    ] {
+        assert!(validator.is_valid(&with("", right)), "{right}");
+        let dated = with("start_date: 2026-01-01, end_date: 2026-12-31,", right);
+        assert!(validator.is_valid(&dated), "{right}");
+    }
+    for wrong in [
+        "{id: mdf}",
+        "{id: mdf, value: {amount: 5}}",
+        "{id: mdf, value: 5000 USD, earned: revenue}",
+    ] {
+        assert!(!validator.is_valid(&with("", wrong)), "{wrong}");
+    }
+    let wrong = with("starts: 2026-01-01,", "");
+    assert!(!validator.is_valid(&wrong));
+}
+
+#[test]
 fn a_catalogue_and_suppressions_conform_to_the_schema() {
     let with = |rest: &str| {
         instance(&format!(

@@ -194,6 +194,20 @@ mod tests {
     }
 
     #[test]
+    fn a_benefit_of_the_library_is_found_by_its_identifier() {
+        let line = "{ name: Rebate, value: \"10 % above 500,000 USD\" }";
+        let with = |value: &str| {
+            let given = format!("{{ id: rebate, value: {value} }}");
+            program_from_yaml(&PROGRAM.replacen(line, &given, 1)).unwrap()
+        };
+        let changes = diff(&with("10 %"), &with("12 %"));
+        assert_eq!(changes.len(), 1);
+        let place = "tracks[resell].tiers[gold].benefits[rebate].value";
+        assert_eq!(changes[0].place, place);
+        assert_eq!(changes[0].after.as_deref(), Some("12 %"));
+    }
+
+    #[test]
     fn tiers_that_change_places_are_one_change() {
         let mut after = program_from_yaml(PROGRAM).unwrap();
         after.tracks[0].tiers.swap(0, 1);

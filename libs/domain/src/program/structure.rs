@@ -1,7 +1,7 @@
 //! For how long a program has asked for and given the same.
 //!
-//! The structure is what decides about tiers and what they give. Names, descriptions, dates, colours,
-//! notes and what is said for the linter alone are not part of it.
+//! The structure is what decides about tiers and what they give. Names, descriptions, dates,
+//! colours, notes and what is said for the linter alone are not part of it.
 
 use jiff::civil::Date;
 
