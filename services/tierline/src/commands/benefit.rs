@@ -67,8 +67,13 @@ enum What {
         /// The program.
         program: String,
         /// The version. Absent: the newest one.
-        #[arg(long, default_value_t = 0, hide_default_value = true)]
-        version: u32,
+        #[arg(
+            long,
+            value_name = "VERSION",
+            default_value_t = 0,
+            hide_default_value = true
+        )]
+        number: u32,
     },
     /// Say what a partner has by its tiers, and what it has yet to earn.
     Partner {
@@ -89,7 +94,7 @@ pub async fn run(args: BenefitArgs, globals: &Globals) -> anyhow::Result<ExitCod
         What::Archive { benefit } => archive(benefit, globals).await?,
         What::Restore { benefit } => restore(benefit, globals).await?,
         What::Seed => seed(globals).await?,
-        What::Program { program, version } => of_program(program, version, globals).await?,
+        What::Program { program, number } => of_program(program, number, globals).await?,
         What::Partner { partner } => of_partner(&partner, globals).await?,
     }
     Ok(ExitCode::SUCCESS)
