@@ -98,10 +98,8 @@ impl OrgHistory {
                 };
                 OrgWide::Version(ProgramId::parse(place.stream.id())?, Box::new(version))
             }
-            AnyEvent::Rates(RatesEvent::RatesPublished { days, .. }) => {
-                for day in days {
-                    self.rates.publish(place.sequence, day.date, &day.rates);
-                }
+            AnyEvent::Rates(RatesEvent::RatesPublished { base, days, .. }) => {
+                self.rates.take(place.sequence, *base, days);
                 OrgWide::Rates(place.sequence, days.iter().map(|day| day.date).min())
             }
             _ => return Ok(()),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use jiff::civil::Date;
+use jiff::civil::{Date, date};
 use rust_decimal::Decimal;
 use sqlx::PgPool;
 use tierline_bus::{Checkpoints, Consumer, Handler as _, LogFeed, Options, TIER_EVALUATOR};
@@ -35,7 +35,7 @@ use tierline_testkit::{TestDatabase, eventually};
 use tierline_tier_evaluator::Evaluator;
 use tokio_util::sync::CancellationToken;
 
-const PROGRAM: &str = include_str!("../../../../programs/three-tier-revenue.yaml");
+pub const PROGRAM: &str = include_str!("../../../../programs/three-tier-revenue.yaml");
 
 pub struct Harness {
     _database: TestDatabase,
@@ -112,19 +112,23 @@ impl Harness {
         harness
             .run::<Org>(StreamId::of_org(&harness.org), OrgCommand::Create(create))
             .await;
+        harness.publish(PROGRAM, date(2000, 1, 1), clock).await;
+        harness
+    }
+
+    /// Publishes a version of the program.
+    pub async fn publish(&self, yaml: &str, effective_date: Date, today: Date) {
         let apply = ApplyProgram {
-            definition: Box::new(program_from_yaml(PROGRAM).unwrap()),
-            effective_date: jiff::civil::date(2000, 1, 1),
+            definition: Box::new(program_from_yaml(yaml).unwrap()),
+            effective_date,
             note: String::new(),
             transition: tierline_domain::program::Transition::Now,
-            today: clock,
+            today,
             publisher: Publisher::default(),
         };
-        let stream = StreamId::new(&harness.org, "three-tier-revenue");
-        harness
-            .run::<Program>(stream, ProgramCommand::Apply(apply))
+        let stream = StreamId::new(&self.org, "three-tier-revenue");
+        self.run::<Program>(stream, ProgramCommand::Apply(apply))
             .await;
-        harness
     }
 
     async fn run<A: Entity>(&self, stream: StreamId, command: A::Command)
@@ -176,13 +180,18 @@ impl Harness {
     }
 
     pub async fn rates(&self, day: Date, rates: &[(&str, &str)]) {
+        self.rates_per(Currency::EUR, day, rates).await;
+    }
+
+    /// Publishes rates for one unit of a base.
+    pub async fn rates_per(&self, base: Currency, day: Date, rates: &[(&str, &str)]) {
         let rates: BTreeMap<Currency, Decimal> = rates
             .iter()
             .map(|(code, rate)| (Currency::parse(code).unwrap(), rate.parse().unwrap()))
             .collect();
         let publish = PublishRates {
             source: "test".to_owned(),
-            base: Currency::EUR,
+            base,
             days: vec![RateDay { date: day, rates }],
         };
         let stream = StreamId::new(&self.org, "rates");

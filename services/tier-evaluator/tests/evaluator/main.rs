@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, missing_docs, reason = "helpers of tests")]
 
 mod harness;
+mod money;
 
 use harness::{Harness, deal, enroll};
 use jiff::civil::date;
