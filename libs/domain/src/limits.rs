@@ -39,6 +39,8 @@ pub const TRACKS: usize = 20;
 pub const TIERS: usize = 20;
 /// Most benefits of a tier.
 pub const BENEFITS: usize = 100;
+/// Most segments of an org, archived ones included.
+pub const SEGMENTS: usize = 200;
 /// Most published versions of a program.
 pub const VERSIONS: usize = 1_000;
 /// Most API keys of an org that are good at a time.
