@@ -3,8 +3,8 @@
 use rust_decimal::Decimal;
 
 /// `amount * times / by`, rounded once to `places` decimals, a half away from zero. No intermediate
-/// result is rounded, and none overflows: `None` means that `by` is not above zero, `times` is below
-/// zero, or that the result itself has no room in a [`Decimal`].
+/// result is rounded, and none overflows: `None` means that `by` is not above zero, `times` is
+/// below zero, or that the result itself has no room in a [`Decimal`].
 pub(crate) fn scaled_ratio(
     amount: Decimal,
     times: Decimal,
@@ -170,8 +170,8 @@ mod tests {
     }
 
     proptest! {
-        /// With a rate of one nothing but the rounding is left, and there is only one rounding: that
-        /// of money.
+        /// With a rate of one nothing but the rounding is left, and there is only one rounding:
+        /// that of money.
         #[test]
         fn without_a_rate_it_is_the_rounding_of_money(amount in any_decimal(), places in 0..5_u32) {
             let strategy = RoundingStrategy::MidpointAwayFromZero;

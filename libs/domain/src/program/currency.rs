@@ -109,14 +109,39 @@ mod tests {
     use super::*;
     use crate::program::program_from_yaml;
 
-    const PROGRAM: &str = "slug: resale\nname: Resale\ncurrency: USD\ntracks:\n  - id: main\n    \
-        name: Main\n    tiers:\n      - id: gold\n        name: Gold\n        qualification:\n          \
-        all:\n            - criterion: {id: revenue, name: R, measure: {sum: {facts: &f {kind: deal, \
-        date: closed, window: {rolling_months: 12}}, of: amount}}, needs: {gte: 1000}}\n            \
-        - criterion: {id: deals, name: D, measure: {count: {facts: *f}}, needs: {gte: 5}}\n      - id: \
-        silver\n        name: Silver\n        qualification:\n          criterion: {id: points, name: P, \
-        measure: {points: {table: [{name: Sold, facts: *f, points: 5, per: {each: 100, of: amount}}]}}, \
-        needs: {gte: 50}}\n      - {id: member, name: Member}\n";
+    const PROGRAM: &str = r"
+slug: resale
+name: Resale
+currency: USD
+tracks:
+  - id: main
+    name: Main
+    tiers:
+      - id: gold
+        name: Gold
+        qualification:
+          all:
+            - criterion:
+                id: revenue
+                name: R
+                measure:
+                  sum:
+                    facts: &f { kind: deal, date: closed, window: { rolling_months: 12 } }
+                    of: amount
+                needs: { gte: 1000 }
+            - criterion: { id: deals, name: D, measure: { count: { facts: *f } }, needs: { gte: 5 } }
+      - id: silver
+        name: Silver
+        qualification:
+          criterion:
+            id: points
+            name: P
+            measure:
+              points:
+                table: [{ name: Sold, facts: *f, points: 5, per: { each: 100, of: amount } }]
+            needs: { gte: 50 }
+      - { id: member, name: Member }
+";
 
     fn change(from: &str, to: &str) -> Option<CurrencyChange> {
         let after = PROGRAM
@@ -148,7 +173,7 @@ mod tests {
             change("each: 100", "each: 90").unwrap().same_numbers,
             [gold]
         );
-        let unchanged_in_money = change("gte: 5}", "gte: 6}").unwrap();
+        let unchanged_in_money = change("gte: 5 }", "gte: 6 }").unwrap();
         assert_eq!(unchanged_in_money.same_numbers, [gold, silver]);
     }
 }

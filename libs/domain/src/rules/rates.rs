@@ -261,8 +261,8 @@ impl RateTable {
             })
     }
 
-    /// The last day up to this one for which a rate of the currency was published, however long ago:
-    /// for saying why there is none that could be used.
+    /// The last day up to this one for which a rate of the currency was published, however long
+    /// ago: for saying why there is none that could be used.
     pub fn last_published(&self, currency: Currency, up_to: Date) -> Option<Date> {
         let mut days = self.latest.get(&currency)?.range(..=up_to).rev();
         days.find(|(_, entry)| entry.rate > Decimal::ZERO)
