@@ -13,6 +13,7 @@ use crate::program::org::OrgEvent;
 use crate::program::rates::RatesEvent;
 use crate::segment::SegmentEvent;
 use crate::standing::StandingEvent;
+use crate::surroundings::SurroundingsEvent;
 
 /// An event of one of the aggregates.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,6 +42,8 @@ pub enum AnyEvent {
     Record(RecordEvent),
     /// About a standing.
     Standing(StandingEvent),
+    /// About the surroundings of an enrollment.
+    Surroundings(SurroundingsEvent),
     /// About a form.
     Form(FormEvent),
     /// About a submission.
@@ -86,6 +89,7 @@ impl AnyEvent {
             "Certification" => Self::Certification(from.decode()?),
             "Record" => Self::Record(from.decode()?),
             "Standing" => Self::Standing(from.decode()?),
+            "Surroundings" => Self::Surroundings(from.decode()?),
             "Form" => Self::Form(from.decode()?),
             "Submission" => Self::Submission(from.decode()?),
             "Segment" => Self::Segment(from.decode()?),
@@ -121,6 +125,7 @@ impl AnyEvent {
             Self::Certification(event) => matches!(event, CertificationEvent::Unknown { .. }),
             Self::Record(event) => matches!(event, RecordEvent::Unknown { .. }),
             Self::Standing(event) => matches!(event, StandingEvent::Unknown { .. }),
+            Self::Surroundings(event) => matches!(event, SurroundingsEvent::Unknown { .. }),
             Self::Form(event) => matches!(event, FormEvent::Unknown { .. }),
             Self::Submission(event) => matches!(event, SubmissionEvent::Unknown { .. }),
             Self::Segment(event) => matches!(event, SegmentEvent::Unknown { .. }),

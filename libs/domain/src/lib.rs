@@ -23,6 +23,7 @@ pub mod rules;
 pub mod schema;
 pub mod segment;
 pub mod standing;
+pub mod surroundings;
 pub mod time;
 mod upcasters;
 

@@ -26,6 +26,7 @@ use tierline_domain::program::org::OrgEvent;
 use tierline_domain::program::rates::RatesEvent;
 use tierline_domain::segment::SegmentEvent;
 use tierline_domain::standing::StandingEvent;
+use tierline_domain::surroundings::SurroundingsEvent;
 
 /// An event enum: the types it can write, and how it reads a payload and writes it again.
 struct Family {
@@ -60,6 +61,7 @@ fn families() -> Vec<Family> {
         family::<CertificationEvent>(),
         family::<RecordEvent>(),
         family::<StandingEvent>(),
+        family::<SurroundingsEvent>(),
         family::<FormEvent>(),
         family::<SubmissionEvent>(),
         family::<SegmentEvent>(),

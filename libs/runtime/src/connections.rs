@@ -19,6 +19,8 @@ pub enum Purpose {
     Relay,
     /// The tier evaluator.
     Evaluator,
+    /// Surveys of what lies beyond each partner of an org.
+    Surveys,
     /// The read models.
     Projector,
     /// Reading the log for all consumers.
@@ -34,11 +36,12 @@ pub enum Purpose {
 }
 
 impl Purpose {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::Commands,
         Self::Log,
         Self::Relay,
         Self::Evaluator,
+        Self::Surveys,
         Self::Projector,
         Self::Feeds,
         Self::Queries,
@@ -54,6 +57,7 @@ impl Purpose {
             Self::Log => "log",
             Self::Relay => "relay",
             Self::Evaluator => "tier-evaluator",
+            Self::Surveys => "surveys",
             Self::Projector => "projector",
             Self::Feeds => "feeds",
             Self::Queries => "queries",
@@ -156,6 +160,7 @@ impl Budget {
             Purpose::Log => if_any(targets.has(Target::Relay), 3),
             Purpose::Relay => if_any(targets.has(Target::Relay), 2),
             Purpose::Evaluator => if_any(targets.has(Target::TierEvaluator), sizes.consumers),
+            Purpose::Surveys => if_any(targets.has(Target::TierEvaluator), 1),
             Purpose::Projector => if_any(targets.has(Target::Projector), sizes.consumers),
             Purpose::Feeds => if_any(targets.any(Target::follows_the_log), 2),
             Purpose::Queries => if_any(targets.has(Target::Query), sizes.queries),

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use jiff::civil::Date;
 use tierline_domain::rules::{
-    Context, Criterion, Explanation, Fact, FactVerdict, Input, MeasuredPart, Mode, Node, Rates,
-    facts_considered,
+    BeyondUsed, Context, Criterion, Explanation, Fact, FactVerdict, Input, MeasuredPart, Mode,
+    Node, Rates, facts_considered,
 };
 use tierline_proto::standing::v1 as pb;
 use tierline_rpc::convert::common::money_message;
@@ -100,6 +100,7 @@ impl<'a> Writer<'a> {
             children,
             inputs: value.map_or_else(Vec::new, |value| inputs(&value.inputs)),
             chosen: node.chosen,
+            beyond: value.and_then(|value| value.beyond.as_deref()).map(beyond),
         }
     }
 
@@ -184,6 +185,14 @@ fn part(part: &MeasuredPart) -> pb::Explanation {
             .unwrap_or_default(),
         gap: part.gap.map(|gap| gap.to_string()).unwrap_or_default(),
         ..Default::default()
+    }
+}
+
+fn beyond(used: &BeyondUsed) -> pb::BeyondUse {
+    pb::BeyondUse {
+        from_date: used.from.to_string(),
+        observation: used.source.clone().unwrap_or_default(),
+        digest: used.digest.to_string(),
     }
 }
 

@@ -32,8 +32,8 @@ impl<T> Answers<T> {
     }
 }
 
-/// Begins work whose answers are a stream of at most `queue` waiting messages. `held` is let go when
-/// the work has ended.
+/// Begins work whose answers are a stream of at most `queue` waiting messages. `held` is let go
+/// when the work has ended.
 pub(crate) fn streamed<T, H, W>(
     queue: usize,
     held: H,

@@ -1,6 +1,6 @@
 //! The consumer: what is kept in memory between batches, and how a batch is split.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -15,6 +15,7 @@ use crate::batch::{Batch, TELLS_NOTHING, Trouble};
 use crate::org::OrgView;
 use crate::partner::PartnerState;
 use crate::store::{self, PartnerKey};
+use crate::survey::Unsurveyed;
 
 /// Tells the present instant; a plain function, so that tests can hold time still.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -31,6 +32,8 @@ pub(crate) struct Memory {
     /// How large these are, in entries of a map.
     weight: usize,
     pub(crate) batches: u64,
+    /// Orgs to be surveyed once the batch is committed.
+    pub(crate) unsurveyed: BTreeSet<String>,
 }
 
 /// The rates of an org, with every correction, up to a version of their stream.
@@ -78,6 +81,7 @@ pub struct Evaluator {
     off: Option<SignedDuration>,
     memory: Memory,
     appended: bool,
+    unsurveyed: Unsurveyed,
 }
 
 impl Evaluator {
@@ -89,7 +93,15 @@ impl Evaluator {
             off: None,
             memory: Memory::default(),
             appended: false,
+            unsurveyed: Unsurveyed::default(),
         }
+    }
+
+    /// Notes the orgs that have to be surveyed where a [`crate::Surveyor`] finds them.
+    #[must_use]
+    pub fn noting(mut self, unsurveyed: Unsurveyed) -> Self {
+        self.unsurveyed = unsurveyed;
+        self
     }
 
     /// Goes by the clock of the database and uses its own only to tell how time passes in between.
@@ -148,8 +160,14 @@ impl Handler for Evaluator {
         for (partition, org, mut view) in store::load_orgs(connection, held).await? {
             let checkpoint = reached.iter().find(|(at, _)| *at == partition);
             view.seen = view.seen.max(checkpoint.map_or(0, |(_, number)| *number));
+            if view.looks_beyond() {
+                self.memory.unsurveyed.insert(org.clone());
+            }
             self.memory.orgs.insert((partition, org), view);
         }
+        // Whatever was missed meanwhile is found.
+        let all = std::mem::take(&mut self.memory.unsurveyed);
+        self.unsurveyed.note_all(all);
         Ok(())
     }
 
@@ -238,5 +256,7 @@ impl Handler for Evaluator {
         if std::mem::take(&mut self.appended) {
             self.store.wake();
         }
+        let changed = std::mem::take(&mut self.memory.unsurveyed);
+        self.unsurveyed.note_all(changed);
     }
 }

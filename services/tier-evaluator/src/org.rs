@@ -1,6 +1,7 @@
 //! The org as one partition of the log knows it.
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -10,6 +11,7 @@ use tierline_domain::ProgramId;
 use tierline_domain::program::ProgramEvent;
 use tierline_domain::program::org::{Org, OrgEvent};
 use tierline_domain::standing::Version;
+use tierline_domain::surroundings::looks_beyond;
 
 /// Calendar, clock and program versions of an org, up to a number of the partition.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -25,6 +27,9 @@ pub(crate) struct OrgView {
     pub(crate) rates_seen: u64,
     /// Published versions by program.
     pub(crate) versions: BTreeMap<ProgramId, Vec<Version>>,
+    /// Whether any of them looks beyond the partner, once it has been asked.
+    #[serde(skip)]
+    looks_beyond: OnceLock<bool>,
     /// Changed since it was last written.
     #[serde(skip)]
     pub(crate) changed: bool,
@@ -56,6 +61,7 @@ impl OrgView {
             return false;
         };
         self.changed = true;
+        self.looks_beyond = OnceLock::new();
         let versions = self.versions.entry(program.clone()).or_default();
         versions.retain(|known| known.number != *version);
         versions.push(Version {
@@ -65,6 +71,14 @@ impl OrgView {
             definition: (**definition).clone(),
         });
         true
+    }
+
+    /// True when a version of a program of the org looks beyond the partner.
+    pub(crate) fn looks_beyond(&self) -> bool {
+        *self.looks_beyond.get_or_init(|| {
+            let mut versions = self.versions.values().flatten();
+            versions.any(|version| looks_beyond(&version.definition))
+        })
     }
 
     pub(crate) fn versions_of(&self, program: &ProgramId) -> &[Version] {

@@ -8,6 +8,7 @@ use tierline_domain::EnrollmentId;
 use tierline_domain::partner::Partner;
 use tierline_domain::rules::IndexedFacts;
 use tierline_domain::standing::{Standing, Terms};
+use tierline_domain::surroundings::Surroundings;
 
 /// A partner of one org.
 #[derive(Default)]
@@ -34,6 +35,8 @@ pub(crate) struct Enrolled {
     pub(crate) terms: Terms,
     /// What the evaluator decided.
     pub(crate) standing: Standing,
+    /// What was observed around it.
+    pub(crate) known: Surroundings,
     /// Version of the Standing stream.
     pub(crate) version: u64,
     /// The next day on which time alone could change something.
@@ -47,6 +50,7 @@ impl Enrolled {
         Self {
             terms,
             standing: Standing::default(),
+            known: Surroundings::default(),
             version: 0,
             next_change: None,
             changed: true,
@@ -70,6 +74,12 @@ impl PartnerState {
             .flat_map(IndexedFacts::series)
             .map(|(_, _, s)| s.days().len());
         let whole = self.index.as_ref().map_or(0, IndexedFacts::kept_whole);
-        self.weight = 8 + 16 * self.enrollments.len() + days.sum::<usize>() + 4 * whole;
+        let observed = self.enrollments.values();
+        let observed = observed.map(|enrolled| enrolled.known.beyond.states.len());
+        self.weight = 8
+            + 16 * self.enrollments.len()
+            + 4 * observed.sum::<usize>()
+            + days.sum::<usize>()
+            + 4 * whole;
     }
 }

@@ -9,6 +9,7 @@ use sqlx::{PgConnection, Row};
 use tierline_domain::partner::Partner;
 use tierline_domain::rules::Fact;
 use tierline_domain::standing::{Standing, Terms};
+use tierline_domain::surroundings::Surroundings;
 use tierline_domain::{EnrollmentId, PartnerId};
 
 use crate::org::OrgView;
@@ -39,7 +40,7 @@ fn day_of(text: Option<String>) -> Result<Option<Date>, sqlx::Error> {
     .transpose()
 }
 
-fn partner_id(text: String) -> Result<PartnerId, sqlx::Error> {
+pub(crate) fn partner_id(text: String) -> Result<PartnerId, sqlx::Error> {
     PartnerId::parse(text).map_err(|error| sqlx::Error::Decode(Box::new(error)))
 }
 
@@ -146,7 +147,7 @@ pub(crate) async fn load_partners(
     }
     let rows = sqlx::query(
         "SELECT e.org_id, e.partner_id, e.enrollment_id, e.terms, e.standing, e.version,
-                e.next_change::text
+                e.next_change::text, e.surroundings
          FROM unnest($1::text[], $2::text[]) AS k(org, partner)
          CROSS JOIN LATERAL (
              SELECT * FROM eval.enrollments x WHERE x.org_id = k.org AND x.partner_id = k.partner
@@ -162,9 +163,11 @@ pub(crate) async fn load_partners(
         let Json(terms): Json<Terms> = row.try_get(3)?;
         let Json(standing): Json<Standing> = row.try_get(4)?;
         let version: i64 = row.try_get(5)?;
+        let known: Option<Json<Surroundings>> = row.try_get(7)?;
         let enrolled = Enrolled {
             terms,
             standing,
+            known: known.map(|Json(known)| known).unwrap_or_default(),
             version: u64::try_from(version).unwrap_or_default(),
             next_change: day_of(row.try_get(6)?)?,
             changed: false,
@@ -339,17 +342,23 @@ pub(crate) async fn save_enrollments(
         .iter()
         .map(|(_, _, enrolled)| enrolled.next_change.map(day_text))
         .collect();
+    let known: Vec<Option<Json<&Surroundings>>> = enrollments
+        .iter()
+        .map(|(_, _, enrolled)| Some(&enrolled.known).filter(|known| !known.is_empty()))
+        .map(|known| known.map(Json))
+        .collect();
     sqlx::query(
         "INSERT INTO eval.enrollments (org_id, partner_id, enrollment_id, partition, program_id,
-                                       terms, standing, version, next_change)
+                                       terms, standing, version, next_change,
+                                       surroundings)
          SELECT k.org, k.partner, k.id, k.partition, k.program, k.terms, k.standing, k.version,
-                k.day::date
+                k.day::date, k.known
          FROM unnest($1::smallint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::json[],
-                     $7::json[], $8::bigint[], $9::text[])
-              AS k(partition, org, partner, id, program, terms, standing, version, day)
+                     $7::json[], $8::bigint[], $9::text[], $10::json[])
+              AS k(partition, org, partner, id, program, terms, standing, version, day, known)
          ON CONFLICT (org_id, partner_id, enrollment_id) DO UPDATE
          SET terms = EXCLUDED.terms, standing = EXCLUDED.standing, version = EXCLUDED.version,
-             next_change = EXCLUDED.next_change",
+             next_change = EXCLUDED.next_change, surroundings = EXCLUDED.surroundings",
     )
     .bind(smallints(enrollments.iter().map(|(_, at, _)| *at)))
     .bind(orgs)
@@ -360,6 +369,7 @@ pub(crate) async fn save_enrollments(
     .bind(standings)
     .bind(versions)
     .bind(days)
+    .bind(known)
     .execute(connection)
     .await?;
     Ok(())

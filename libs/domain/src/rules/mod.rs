@@ -34,8 +34,9 @@ pub mod window;
 
 pub use audit::{FactVerdict, RatesUsed, facts_considered};
 pub use beyond::{
-    Beyond, BeyondState, Claim, InLine, Ranked, RelatedCompany, Relation, TierElsewhere,
-    WithBeyond, number_of, place_in_line, rank_among,
+    Beyond, BeyondState, Claim, InLine, KEPT_DAYS, MAX_COMPANIES, MAX_STATES, MAX_TIERS, Queue,
+    Ranked, Ranking, RelatedCompany, Relation, TierElsewhere, WithBeyond, number_of, place_in_line,
+    rank_among,
 };
 pub use certified::Certificate;
 pub use condition::{FieldRef, Fields, Truth};

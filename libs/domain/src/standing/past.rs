@@ -15,9 +15,10 @@ use crate::program::ProgramEvent;
 use crate::program::org::{Org, OrgEvent};
 use crate::program::rates::RatesEvent;
 use crate::rejection::Rejection;
-use crate::rules::RateTable;
+use crate::rules::{Beyond, RateTable};
 use crate::standing::events::StandingEvent;
 use crate::standing::subject::Version;
+use crate::surroundings::{Surroundings, SurroundingsEvent};
 
 /// Where an event stands in its partition and its stream.
 #[derive(Debug, Clone)]
@@ -146,6 +147,35 @@ impl OrgHistory {
             what: entry,
         });
         Ok(())
+    }
+}
+
+/// Nothing was observed around an enrollment.
+pub(super) static NOTHING_OBSERVED: Beyond = Beyond { states: Vec::new() };
+
+/// What was observed around the enrollments of a partner, as far as the log has been read.
+#[derive(Debug, Default)]
+pub(super) struct Observations(BTreeMap<EnrollmentId, Surroundings>);
+
+impl Observations {
+    /// Takes the next observation.
+    ///
+    /// # Errors
+    /// When the stream is not named as one of an enrollment.
+    pub(super) fn take(
+        &mut self,
+        place: &Place,
+        event: &SurroundingsEvent,
+    ) -> Result<(), Rejection> {
+        let id = EnrollmentId::parse(place.stream.id())?;
+        self.0.entry(id).or_default().evolve(event);
+        Ok(())
+    }
+
+    /// What is known to lie beyond an enrollment.
+    pub(super) fn around(&self, enrollment: &EnrollmentId) -> &Beyond {
+        let known = self.0.get(enrollment);
+        known.map_or(&NOTHING_OBSERVED, |known| &known.beyond)
     }
 }
 

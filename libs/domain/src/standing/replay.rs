@@ -19,11 +19,11 @@ use crate::ids::{EnrollmentId, ProgramId};
 use crate::partner::Partner;
 use crate::program::org::Org;
 use crate::rejection::Rejection;
-use crate::rules::{Fact, NaiveFacts};
+use crate::rules::{Beyond, Fact, NaiveFacts, WithBeyond};
 use crate::standing::aggregate::Standing;
 use crate::standing::assess::assess;
 use crate::standing::events::{Basis, StandingEvent};
-use crate::standing::past::{OrgHistory, OrgWide, PartnerHistory, Place};
+use crate::standing::past::{Observations, OrgHistory, OrgWide, PartnerHistory, Place};
 use crate::standing::subject::{Terms, Version};
 
 /// The world of one partner up to a number of its partition.
@@ -39,6 +39,7 @@ pub struct World<'h> {
     rates_seen: u64,
     pub(super) partner: Partner,
     facts: BTreeMap<(String, String), Fact>,
+    observed: Observations,
     /// Enrollments of the partner.
     pub terms: BTreeMap<EnrollmentId, Terms>,
     /// The business date at the last input.
@@ -58,6 +59,7 @@ impl<'h> World<'h> {
             rates_seen: 0,
             partner: Partner::default(),
             facts: BTreeMap::new(),
+            observed: Observations::default(),
             terms: BTreeMap::new(),
             today: None,
         }
@@ -107,6 +109,7 @@ impl<'h> World<'h> {
                     terms.evolve(event);
                 }
             }
+            AnyEvent::Surroundings(event) => self.observed.take(place, event)?,
             _ => self.take_fact(place, event),
         }
         Ok(())
@@ -127,6 +130,11 @@ impl<'h> World<'h> {
     /// The facts of the partner.
     pub fn facts(&self) -> Vec<Fact> {
         self.facts.values().cloned().collect()
+    }
+
+    /// What was observed around an enrollment.
+    pub fn around(&self, enrollment: &EnrollmentId) -> &Beyond {
+        self.observed.around(enrollment)
     }
 
     /// The exchange rates as they were known.
@@ -152,10 +160,14 @@ impl<'h> World<'h> {
         let facts = self.facts();
         let attributes = self.partner.attributes();
         let rates = self.rates();
-        let source = NaiveFacts {
+        let facts = NaiveFacts {
             facts: &facts,
             attributes: &attributes,
             rates: &rates,
+        };
+        let source = WithBeyond {
+            facts: &facts,
+            beyond: self.around(enrollment),
         };
         let calendar = self.org.calendar();
         assess(standing, terms, versions, calendar, &source, as_of, basis).events

@@ -20,4 +20,4 @@ pub use error::PostgresError;
 pub use server::{EmbeddedPostgres, PostgresOptions, Stopped, last_url};
 
 /// `max_connections` of the embedded server.
-pub const MAX_CONNECTIONS: u32 = 70;
+pub const MAX_CONNECTIONS: u32 = 72;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use jiff::civil::Date;
 use tierline_domain::OrgId;
+use tierline_domain::rules::WithBeyond;
 use tierline_domain::standing::{Basis, StandingEvent, assess};
 use tierline_eventstore::{CommandContext, NewEvent};
 use tierline_telemetry::trace;
@@ -123,12 +124,16 @@ impl Batch<'_> {
                 };
                 let began = trace::moment();
                 let versions = view.versions_of(&enrolled.terms.program);
+                let source = WithBeyond {
+                    facts: index,
+                    beyond: &enrolled.known.beyond,
+                };
                 let done = assess(
                     &enrolled.standing,
                     &enrolled.terms,
                     versions,
                     view.org.calendar(),
-                    index,
+                    &source,
                     as_of,
                     &basis,
                 );

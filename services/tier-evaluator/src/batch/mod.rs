@@ -211,6 +211,7 @@ impl<'a> Batch<'a> {
             }
             AnyEvent::Rates(rates_event) => self.rates_published(event, rates_event).await?,
             AnyEvent::Partner(_) | AnyEvent::Enrollment(_) => self.take_terms(event, any)?,
+            AnyEvent::Surroundings(observed) => self.take_observed(event, observed)?,
             AnyEvent::Deal(_) | AnyEvent::Certification(_) | AnyEvent::Record(_) => {
                 self.take_fact(event, any).await?;
             }
@@ -258,6 +259,25 @@ impl<'a> Batch<'a> {
         Ok(())
     }
 
+    /// Notes the orgs in which something may have changed that others look at: anything about a
+    /// partner, or the day.
+    pub(super) fn note_unsurveyed(&mut self) {
+        let mut orgs: BTreeSet<&str> = self.touched.iter().map(|(org, _)| org.as_str()).collect();
+        let views = self.memory.orgs.iter();
+        let changed = views
+            .filter(|((partition, _), view)| view.changed && self.portions.contains_key(partition));
+        orgs.extend(changed.map(|((_, org), _)| org.as_str()));
+        let looking = orgs.into_iter().filter(|org| {
+            let mut views = self.portions.keys().filter_map(|partition| {
+                let key = (*partition, (*org).to_owned());
+                self.memory.orgs.get(&key)
+            });
+            views.any(OrgView::looks_beyond)
+        });
+        let looking: Vec<String> = looking.map(str::to_owned).collect();
+        self.memory.unsurveyed.extend(looking);
+    }
+
     /// Assesses what is left, writes everything, and says whether events were appended.
     pub(crate) async fn finish(mut self) -> Result<bool, HandlerError> {
         self.flush_all().await?;
@@ -273,7 +293,7 @@ impl<'a> Batch<'a> {
 }
 
 impl KnownRates {
-    fn publish(&mut self, version: u64, event: &RatesEvent) {
+    pub(crate) fn publish(&mut self, version: u64, event: &RatesEvent) {
         if let RatesEvent::RatesPublished { base, days, .. } = event {
             self.table.take(version, *base, days);
         }

@@ -26,6 +26,7 @@ impl Batch<'_> {
     }
 
     pub(super) async fn save(&mut self) -> Result<(), Trouble> {
+        self.note_unsurveyed();
         self.save_facts().await?;
         let pending = std::mem::take(&mut self.pending);
         if !pending.is_empty() {

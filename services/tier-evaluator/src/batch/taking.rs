@@ -5,6 +5,7 @@ use tierline_domain::any_event::AnyEvent;
 use tierline_domain::enrollment::EnrollmentEvent;
 use tierline_domain::program::rates::RatesEvent;
 use tierline_domain::standing::Terms;
+use tierline_domain::surroundings::SurroundingsEvent;
 use tierline_domain::{Decide, EnrollmentId, ProgramId, StreamId};
 use tierline_eventstore::LogEvent;
 
@@ -43,6 +44,25 @@ impl Batch<'_> {
             }
             _ => {}
         }
+        self.mark(key, event.partition_number);
+        Ok(())
+    }
+
+    pub(super) fn take_observed(
+        &mut self,
+        event: &LogEvent,
+        observed: &SurroundingsEvent,
+    ) -> Result<(), Trouble> {
+        let partner = partner_of(event)
+            .ok_or_else(|| Trouble::Event("the event names no partner".to_owned()))?;
+        let key = (event.org_id.clone(), partner);
+        let id = EnrollmentId::parse(StreamId::from(event.aggregate_id.clone()).id())?;
+        let state = self.state(&key);
+        let Some(enrolled) = state.enrollments.get_mut(&id) else {
+            return Err(Trouble::Event(format!("enrollment {id} was never begun")));
+        };
+        enrolled.known.evolve(observed);
+        enrolled.changed = true;
         self.mark(key, event.partition_number);
         Ok(())
     }

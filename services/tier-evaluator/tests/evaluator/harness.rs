@@ -32,7 +32,7 @@ use tierline_eventstore::{
     CommandContext, EventStore, LogEvent, LogReader, Runner, Sequencer, partition_of,
 };
 use tierline_testkit::{TestDatabase, eventually};
-use tierline_tier_evaluator::Evaluator;
+use tierline_tier_evaluator::{Evaluator, Surveyed, Surveyor, Unsurveyed};
 use tokio_util::sync::CancellationToken;
 
 pub const PROGRAM: &str = include_str!("../../../../programs/three-tier-revenue.yaml");
@@ -112,21 +112,27 @@ impl Harness {
         harness
             .run::<Org>(StreamId::of_org(&harness.org), OrgCommand::Create(create))
             .await;
-        harness.publish(PROGRAM, date(2000, 1, 1), clock).await;
+        harness.apply(PROGRAM, clock).await;
         harness
     }
 
-    /// Publishes a version of the program.
+    /// Publishes a program as if it had always been in force.
+    pub async fn apply(&self, program: &str, today: Date) {
+        self.publish(program, date(2000, 1, 1), today).await;
+    }
+
+    /// Publishes a version of a program.
     pub async fn publish(&self, yaml: &str, effective_date: Date, today: Date) {
+        let definition = program_from_yaml(yaml).unwrap();
+        let stream = StreamId::new(&self.org, &definition.slug);
         let apply = ApplyProgram {
-            definition: Box::new(program_from_yaml(yaml).unwrap()),
+            definition: Box::new(definition),
             effective_date,
             note: String::new(),
             transition: tierline_domain::program::Transition::Now,
             today,
             publisher: Publisher::default(),
         };
-        let stream = StreamId::new(&self.org, "three-tier-revenue");
         self.run::<Program>(stream, ProgramCommand::Apply(apply))
             .await;
     }
@@ -143,9 +149,16 @@ impl Harness {
     }
 
     pub async fn partner(&self, id: &str) {
+        self.partner_of(id, None).await;
+    }
+
+    /// A partner with the company that owns it.
+    pub async fn partner_of(&self, id: &str, parent: Option<&str>) {
+        let mut profile = PartnerProfile::new(id, format!("{id}.example"), PartnerType::Reseller);
+        profile.parent = parent.map(|parent| PartnerId::parse(parent).unwrap());
         let create = CreatePartner {
             partner: PartnerId::parse(id).unwrap(),
-            profile: PartnerProfile::new(id, format!("{id}.example"), PartnerType::Reseller),
+            profile,
             status: PartnerStatus::Active,
             tags: Vec::new(),
             primary_contact: Person {
@@ -235,6 +248,63 @@ impl Harness {
         .await;
         stop.cancel();
         task.await.unwrap().unwrap();
+        self.sequencer.drain().await.unwrap();
+    }
+
+    /// Surveys the org once, and says how much was observed.
+    pub async fn survey(&self) -> usize {
+        let store = self.runner.store().clone();
+        let mut surveyor = Surveyor::new(store, self.pool.clone(), Unsurveyed::default());
+        match surveyor.survey(self.org.as_str()).await.unwrap() {
+            Surveyed::Observed(observed) => observed,
+            Surveyed::Elsewhere => panic!("nobody else surveys"),
+        }
+    }
+
+    /// Settles and surveys until nothing new is observed.
+    pub async fn come_to_rest(&self) {
+        for _ in 0..50 {
+            self.settle().await;
+            if self.survey().await == 0 {
+                return;
+            }
+        }
+        panic!("it never comes to rest");
+    }
+
+    /// The present tier of an enrollment.
+    pub async fn tier(&self, enrollment: &str) -> String {
+        let stream = StreamId::new(&self.org, enrollment);
+        let loaded = self.runner.store().load::<Standing>(&stream).await.unwrap();
+        let tier = loaded.state.tier.as_ref();
+        tier.map_or_else(String::new, ToString::to_string)
+    }
+
+    /// Runs consumer and surveyor together, as a process does, until the condition holds.
+    pub async fn live(&self, what: &str, mut holds: impl AsyncFnMut(&Self) -> bool) {
+        let stop = CancellationToken::new();
+        let unsurveyed = Unsurveyed::default();
+        let store = self.runner.store().clone();
+        let evaluator =
+            Evaluator::new(store.clone(), Arc::new(Timestamp::now)).noting(unsurveyed.clone());
+        let reader = LogReader::new(self.pool.clone());
+        let feed = LogFeed::new(reader, Some(self.sequencer.subscribe()));
+        let options = Options {
+            force: true,
+            ..Options::default()
+        };
+        let consumer = Consumer::new(TIER_EVALUATOR, self.pool.clone(), feed, evaluator, options);
+        let consuming = tokio::spawn(consumer.run(stop.clone()));
+        let surveyor = Surveyor::new(store, self.pool.clone(), unsurveyed);
+        let surveying = tokio::spawn(surveyor.run(stop.clone()));
+        eventually(Duration::from_secs(30), what, async || {
+            self.sequencer.drain().await.unwrap();
+            holds(self).await
+        })
+        .await;
+        stop.cancel();
+        consuming.await.unwrap().unwrap();
+        surveying.await.unwrap();
         self.sequencer.drain().await.unwrap();
     }
 
@@ -351,9 +421,9 @@ impl Harness {
 
     /// The past played again under the rules that were in force leads to what was recorded, at the
     /// end of every third day.
-    async fn trial_of_what_was_in_force_finds_the_past(&self) {
+    async fn trial_of_what_was_in_force_finds_the_past(&self, program: &str) {
         let draft = Draft {
-            program: ProgramId::parse("three-tier-revenue").unwrap(),
+            program: ProgramId::parse(program).unwrap(),
             definition: None,
         };
         let first = jiff::civil::date(2018, 1, 1);
@@ -374,10 +444,16 @@ impl Harness {
     }
 
     pub async fn replay_is_clean(&self) -> Replayed {
+        self.replay_is_clean_in("three-tier-revenue").await
+    }
+
+    /// Replay agrees with all that was recorded, and a trial of a program with its past.
+    pub async fn replay_is_clean_in(&self, program: &str) -> Replayed {
         let replayed = self.replay().await;
         assert_eq!(replayed.differences, [], "{replayed:#?}");
         assert!(replayed.assessments > 0);
-        self.trial_of_what_was_in_force_finds_the_past().await;
+        self.trial_of_what_was_in_force_finds_the_past(program)
+            .await;
         replayed
     }
 }

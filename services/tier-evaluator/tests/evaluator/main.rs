@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, missing_docs, reason = "helpers of tests")]
 
+mod beyond;
 mod harness;
 mod money;
 

@@ -16,6 +16,7 @@ use tierline_domain::program::org::Org;
 use tierline_domain::program::rates::Rates;
 use tierline_domain::segment::Segment;
 use tierline_domain::standing::Standing;
+use tierline_domain::surroundings::Surroundings;
 use tierline_runtime::targets::Target;
 
 /// What an account may do.
@@ -125,7 +126,7 @@ pub fn of(target: Target) -> Rights {
         },
         Target::TierEvaluator => Rights {
             grants: &[APPEND, LOG, CONSUME, EVALUATE],
-            appends: const { &[kind::<Standing>()] },
+            appends: const { &[kind::<Standing>(), kind::<Surroundings>()] },
         },
         Target::Relay => Rights {
             grants: &[LOG, CONSUME, NUMBER],

@@ -15,7 +15,7 @@ use tierline_rpc::Commands;
 use tierline_runtime::connections::Purpose;
 use tierline_runtime::targets::{Target, Targets};
 use tierline_telemetry::metrics::{self, Part};
-use tierline_tier_evaluator::Evaluator;
+use tierline_tier_evaluator::{Evaluator, Surveyor, Unsurveyed};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -96,7 +96,11 @@ impl Node {
         };
         if targets.has(Target::TierEvaluator) {
             let pool = pools.of(Purpose::Evaluator).await?;
-            self.keep_evaluator(pool, store, &log, progress, options);
+            let unsurveyed = Unsurveyed::default();
+            let surveys = pools.of(Purpose::Surveys).await?;
+            let surveyor = Surveyor::new(store.clone(), surveys, unsurveyed.clone());
+            self.consumers.spawn(surveyor.run(self.consuming.clone()));
+            self.keep_evaluator(pool, store, &unsurveyed, &log, progress, options);
         }
         if targets.has(Target::Enrollment) {
             // Its commands run on the pool of commands; it holds a connection of its own meanwhile.
@@ -121,15 +125,17 @@ impl Node {
         &mut self,
         pool: PgPool,
         store: &EventStore,
+        unsurveyed: &Unsurveyed,
         log: &Source,
         progress: &Arc<Progress>,
         options: &Options,
     ) {
-        let (store, log) = (store.clone(), log.clone());
+        let (store, log, unsurveyed) = (store.clone(), log.clone(), unsurveyed.clone());
         let (progress, options) = (Arc::clone(progress), options.clone());
         self.keep(TIER_EVALUATOR.name, move |stop| {
-            let evaluator =
-                Evaluator::new(store.clone(), Arc::new(Timestamp::now)).by_the_database();
+            let evaluator = Evaluator::new(store.clone(), Arc::new(Timestamp::now))
+                .by_the_database()
+                .noting(unsurveyed.clone());
             Consumer::new(
                 TIER_EVALUATOR,
                 pool.clone(),

@@ -320,7 +320,7 @@ async fn each_keeps_to_its_own(installation: &Installation) {
         (Target::Enrollment, vec!["Enrollment"]),
         (Target::Activity, vec!["Deal", "Certification", "Record"]),
         (Target::Application, vec!["Form", "Submission"]),
-        (Target::TierEvaluator, vec!["Standing"]),
+        (Target::TierEvaluator, vec!["Standing", "Surroundings"]),
         (Target::Relay, vec![]),
         (Target::Projector, vec![]),
         (Target::Query, vec![]),

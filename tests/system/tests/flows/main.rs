@@ -26,6 +26,7 @@ mod programs;
 mod rates;
 mod reading;
 mod rebuilding;
+mod seats;
 mod takeover;
 mod topology;
 mod trials;
@@ -66,7 +67,7 @@ const FIRST: [Flow; 7] = [
     flow!(rates),
     flow!(applications),
 ];
-const SECOND: [Flow; 7] = [
+const SECOND: [Flow; 8] = [
     flow!(imports),
     flow!(demotion),
     flow!(keys),
@@ -74,6 +75,7 @@ const SECOND: [Flow; 7] = [
     flow!(audit),
     flow!(parked),
     flow!(trials),
+    flow!(seats),
 ];
 /// Alone: these are about the whole installation.
 const REBUILDING: [Flow; 1] = [flow!(rebuilding)];

@@ -12,6 +12,7 @@ use crate::rules::condition::{FieldRef, Fields};
 use crate::rules::model::Company;
 use crate::rules::value::Value;
 use crate::schema::ExactNumber;
+use crate::time::add_days;
 
 /// Most states of one input.
 pub const MAX_STATES: usize = 100;
@@ -19,6 +20,9 @@ pub const MAX_STATES: usize = 100;
 pub const MAX_COMPANIES: usize = 1_000;
 /// Most tiers that a company holds elsewhere.
 pub const MAX_TIERS: usize = 1_000;
+/// For how many days every observed state is kept; of the time before, the last one of each month
+/// is, so that the ends of periods that are whole months find theirs.
+pub const KEPT_DAYS: i32 = 62;
 
 /// What lies beyond one partner, as it was known: states, the earliest first. Each is in force
 /// until the next one begins; before the first one nothing is known.
@@ -156,6 +160,28 @@ impl Beyond {
         self.states.is_empty()
     }
 
+    /// Takes a state that was observed: it replaces one of the same day. Earlier states are thinned
+    /// out ([`KEPT_DAYS`]), and beyond [`MAX_STATES`] the earliest are forgotten.
+    pub fn observe(&mut self, state: BeyondState) {
+        self.states.retain(|known| known.from != state.from);
+        let at = self.states.partition_point(|known| known.from < state.from);
+        self.states.insert(at, state);
+        let Some(newest) = self.states.last().map(|state| state.from) else {
+            return;
+        };
+        let recent = add_days(newest, -KEPT_DAYS);
+        let days: Vec<Date> = self.states.iter().map(|state| state.from).collect();
+        let mut next = days.iter().skip(1);
+        self.states.retain(|state| {
+            let ends_its_month = next
+                .next()
+                .is_none_or(|next| next.first_of_month() != state.from.first_of_month());
+            state.from >= recent || ends_its_month
+        });
+        let too_many = self.states.len().saturating_sub(MAX_STATES);
+        self.states.drain(..too_many);
+    }
+
     /// The state in force on a day.
     pub fn on(&self, day: Date) -> Option<&BeyondState> {
         self.states.iter().rfind(|state| state.from <= day)
@@ -246,5 +272,50 @@ impl Fields for Holding<'_> {
             "since_date" => Some(FieldRef::Date(self.tier.since)),
             _ => self.tier.fields.get(name).map(FieldRef::from),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::civil::date;
+
+    use super::*;
+
+    fn state(from: Date, source: &str) -> BeyondState {
+        BeyondState {
+            from,
+            source: Some(source.to_owned()),
+            ..BeyondState::default()
+        }
+    }
+
+    #[test]
+    fn a_second_state_of_a_day_replaces_the_first() {
+        let mut beyond = Beyond::default();
+        let day = date(2026, 3, 31);
+        beyond.observe(state(day, "1"));
+        beyond.observe(state(day, "2"));
+        beyond.observe(state(date(2026, 4, 2), "3"));
+        assert_eq!(beyond.on(day).unwrap().source.as_deref(), Some("2"));
+        assert_eq!(beyond.states.len(), 2);
+    }
+
+    #[test]
+    fn every_day_is_kept_for_two_months_and_the_last_of_a_month_for_long() {
+        let mut beyond = Beyond::default();
+        let mut day = date(2026, 1, 1);
+        while day <= date(2026, 12, 31) {
+            beyond.observe(state(day, &day.to_string()));
+            day = day.tomorrow().unwrap();
+        }
+        assert_eq!(beyond.check("beyond"), Ok(()));
+        let on = |day: Date| beyond.on(day).unwrap().from;
+        for end in [date(2026, 1, 31), date(2026, 2, 28), date(2026, 9, 30)] {
+            assert_eq!(on(end), end);
+        }
+        let recent = add_days(date(2026, 12, 31), -KEPT_DAYS);
+        assert_eq!(on(recent), recent);
+        // January to September by their last days, and every day from 30 October on.
+        assert_eq!(beyond.states.len(), 9 + 63);
     }
 }

@@ -11,9 +11,9 @@ mod reading;
 mod with;
 
 pub use input::{
-    Beyond, BeyondState, InLine, MAX_COMPANIES, MAX_STATES, MAX_TIERS, Ranked, RelatedCompany,
-    Relation, TierElsewhere,
+    Beyond, BeyondState, InLine, KEPT_DAYS, MAX_COMPANIES, MAX_STATES, MAX_TIERS, Ranked,
+    RelatedCompany, Relation, TierElsewhere,
 };
-pub use places::{Claim, place_in_line, rank_among};
+pub use places::{Claim, Queue, Ranking, place_in_line, rank_among};
 pub use reading::number_of;
 pub use with::WithBeyond;

@@ -107,9 +107,32 @@ pub fn explain<F: FactSource + ?Sized>(
     facts: &F,
     as_of: Date,
 ) -> Explanation {
+    let mode = Mode::AtPeriodEnds;
+    within(
+        standing,
+        terms,
+        definition,
+        calendar,
+        as_of,
+        mode,
+        |context| evaluate(requirement, context, facts).explanation,
+    )
+}
+
+/// Calls `look` with what an enrollment is evaluated in: its dates, its calendar, the currency of
+/// the program. `calendar` is that of the org.
+pub(crate) fn within<R>(
+    standing: &Standing,
+    terms: &Terms,
+    definition: &ProgramDefinition,
+    calendar: &Calendar,
+    as_of: Date,
+    mode: Mode,
+    look: impl FnOnce(&Context<'_>) -> R,
+) -> R {
     let calendar = calendar.of_enrollment(definition.program_year_start, terms.start);
     let pricing = definition.pricing();
-    let context = Context {
+    look(&Context {
         as_of,
         calendar: &calendar,
         enrolled_since: terms.start,
@@ -117,9 +140,8 @@ pub fn explain<F: FactSource + ?Sized>(
         tiers: &standing.tiers,
         currency: pricing.currency,
         fixed: pricing.fixed,
-        mode: Mode::AtPeriodEnds,
-    };
-    evaluate(requirement, &context, facts).explanation
+        mode,
+    })
 }
 
 /// Everything the requirements are evaluated against.

@@ -10,6 +10,7 @@ use super::{Compared, Draft};
 use crate::aggregate::Decide;
 use crate::ids::EnrollmentId;
 use crate::rejection::Rejection;
+use crate::rules::WithBeyond;
 use crate::standing::aggregate::Standing;
 use crate::standing::events::StandingEvent;
 use crate::standing::past::{OrgHistory, PartnerHistory};
@@ -44,7 +45,10 @@ pub fn backtest(
             let ground = Ground {
                 terms: &tried.terms,
                 calendar: course.org.calendar(),
-                facts: &course.index,
+                facts: &WithBeyond {
+                    facts: &course.index,
+                    beyond: course.observed.around(id),
+                },
                 on: day,
             };
             let definition = |versions| in_force(versions, day).map(|found| &found.definition);

@@ -19,12 +19,13 @@ use crate::ids::EnrollmentId;
 use crate::partner::Partner;
 use crate::program::org::Org;
 use crate::rejection::Rejection;
-use crate::rules::{Fact, IndexedFacts, RatesAsKnown, Wanted};
+use crate::rules::{Fact, IndexedFacts, RatesAsKnown, Wanted, WithBeyond};
 use crate::standing::aggregate::Standing;
 use crate::standing::assess::assess;
 use crate::standing::events::Basis;
-use crate::standing::past::{OrgHistory, OrgWide, PartnerHistory, Place};
+use crate::standing::past::{Observations, OrgHistory, OrgWide, PartnerHistory, Place};
 use crate::standing::subject::{Terms, Version};
+use crate::surroundings::{Otherwise, SurroundingsEvent};
 
 /// An enrollment on its course.
 pub(super) struct Enrolled {
@@ -46,6 +47,9 @@ pub(super) struct Course<'h> {
     facts: HashMap<(&'static str, &'h str), Fact>,
     pub(super) index: IndexedFacts,
     rates_seen: u64,
+    pub(super) observed: Observations,
+    /// What the draft means otherwise than the rules by which anything was observed.
+    otherwise: Otherwise,
     pub(super) enrollments: BTreeMap<EnrollmentId, Enrolled>,
     today: Option<Date>,
     dirty: bool,
@@ -73,6 +77,10 @@ impl<'h> Course<'h> {
             None => history.versions(&draft.program).for_each(want),
         }
         let index = wanted.index(&[], &history.rates.as_known_at(0), BTreeMap::new());
+        let newest = history.versions(&draft.program).last();
+        let otherwise = newest.zip(draft.definition.as_ref());
+        let otherwise = otherwise.map(|(newest, draft)| Otherwise::of(&newest.definition, draft));
+        let otherwise = otherwise.unwrap_or_default();
         Self {
             history,
             draft,
@@ -83,6 +91,8 @@ impl<'h> Course<'h> {
             facts: HashMap::new(),
             index,
             rates_seen: 0,
+            observed: Observations::default(),
+            otherwise,
             enrollments: BTreeMap::new(),
             today: None,
             dirty: false,
@@ -202,6 +212,7 @@ impl<'h> Course<'h> {
                 let id = EnrollmentId::parse(place.stream.id())?;
                 self.take_terms(id, event);
             }
+            AnyEvent::Surroundings(event) => self.take_observed(place, event)?,
             _ => {
                 let Some((kind, activity)) = event.activity() else {
                     return Ok(());
@@ -218,6 +229,17 @@ impl<'h> Course<'h> {
         }
         self.dirty = true;
         Ok(())
+    }
+
+    fn take_observed(&mut self, place: &Place, event: &SurroundingsEvent) -> Result<(), Rejection> {
+        let mut event = event.clone();
+        if let SurroundingsEvent::SurroundingsObserved(observed) = &mut event
+            && let Some(enrolled) = self.enrollments.get(&observed.enrollment)
+        {
+            let track = &enrolled.terms.track;
+            self.otherwise.forget_in(track, &mut observed.state);
+        }
+        self.observed.take(place, &event)
     }
 
     fn take_terms(&mut self, id: EnrollmentId, event: &EnrollmentEvent) {
@@ -241,16 +263,24 @@ impl<'h> Course<'h> {
         let (true, Some(today)) = (std::mem::take(&mut self.dirty), self.today) else {
             return;
         };
-        for enrolled in self.enrollments.values_mut() {
-            enrolled.assess(&self.versions, &self.org, &self.index, today);
+        for (id, enrolled) in &mut self.enrollments {
+            let source = WithBeyond {
+                facts: &self.index,
+                beyond: self.observed.around(id),
+            };
+            enrolled.assess(&self.versions, &self.org, &source, today);
         }
     }
 
     /// Assesses each enrollment on each day up to `to` on which it asked to be looked at.
     fn fire(&mut self, to: Date) {
-        for enrolled in self.enrollments.values_mut() {
+        for (id, enrolled) in &mut self.enrollments {
+            let source = WithBeyond {
+                facts: &self.index,
+                beyond: self.observed.around(id),
+            };
             while let Some(day) = enrolled.next_change.filter(|day| *day <= to) {
-                enrolled.assess(&self.versions, &self.org, &self.index, day);
+                enrolled.assess(&self.versions, &self.org, &source, day);
             }
         }
     }
@@ -266,13 +296,19 @@ fn looks(partner: &PartnerHistory) -> BTreeSet<u64> {
 }
 
 impl Enrolled {
-    fn assess(&mut self, versions: &[Version], org: &Org, index: &IndexedFacts, as_of: Date) {
+    fn assess(
+        &mut self,
+        versions: &[Version],
+        org: &Org,
+        source: &WithBeyond<'_, IndexedFacts>,
+        as_of: Date,
+    ) {
         let done = assess(
             &self.standing,
             &self.terms,
             versions,
             org.calendar(),
-            index,
+            source,
             as_of,
             &Basis::default(),
         );

@@ -8,13 +8,14 @@ use crate::aggregate::Decide;
 use crate::ids::EnrollmentId;
 use crate::program::Transition;
 use crate::rejection::Rejection;
-use crate::rules::{Fact, NaiveFacts};
+use crate::rules::{Beyond, Fact, NaiveFacts, WithBeyond};
 use crate::standing::aggregate::Standing;
 use crate::standing::assess::assess;
 use crate::standing::events::{Basis, Progress};
 use crate::standing::past::{OrgHistory, PartnerHistory};
 use crate::standing::replay::World;
 use crate::standing::subject::{Terms, Version, in_force};
+use crate::surroundings::Otherwise;
 
 /// Days on which one enrollment is looked at on the way. More would mean that an assessment asks to
 /// be woken without end.
@@ -88,23 +89,40 @@ pub fn preview(
     let enrollments = world.terms.iter().filter(|(id, terms)| {
         terms.program == draft.program && only.is_none_or(|only| only == *id)
     });
+    let present_rules = in_force(published, supposed.today);
+    let otherwise = present_rules.zip(draft.definition.as_ref());
+    let otherwise = otherwise.map(|(known, draft)| Otherwise::of(&known.definition, draft));
+    let otherwise = otherwise.unwrap_or_default();
     let mut previewed = Vec::new();
     for (id, terms) in enrollments {
         let mut standing = Standing::default();
         for (_, event) in partner.recorded(id) {
             standing.evolve(event);
         }
-        let before = follow(&world, &standing, terms, published, present, supposed);
-        let after = follow(&world, &standing, terms, &drafted, &with_supposed, supposed);
+        let around = world.around(id);
+        let seen = otherwise.seen(&terms.track, around);
+        let before = follow(
+            &world,
+            &standing,
+            terms,
+            published,
+            (present, around),
+            supposed,
+        );
+        let known = (&with_supposed[..], &seen);
+        let after = follow(&world, &standing, terms, &drafted, known, supposed);
         let attributes = world.partner.attributes();
         let rates = world.rates();
         let ground = Ground {
             terms,
             calendar: world.org.calendar(),
-            facts: &NaiveFacts {
-                facts: &with_supposed,
-                attributes: &attributes,
-                rates: &rates,
+            facts: &WithBeyond {
+                facts: &NaiveFacts {
+                    facts: &with_supposed,
+                    attributes: &attributes,
+                    rates: &rates,
+                },
+                beyond: &seen,
             },
             on: supposed.on,
         };
@@ -128,15 +146,18 @@ fn follow(
     standing: &Standing,
     terms: &Terms,
     versions: &[Version],
-    facts: &[Fact],
+    (facts, beyond): (&[Fact], &Beyond),
     supposed: &Supposed,
 ) -> Standing {
     let attributes = world.partner.attributes();
     let rates = world.rates();
-    let source = NaiveFacts {
-        facts,
-        attributes: &attributes,
-        rates: &rates,
+    let source = WithBeyond {
+        facts: &NaiveFacts {
+            facts,
+            attributes: &attributes,
+            rates: &rates,
+        },
+        beyond,
     };
     let mut standing = standing.clone();
     let mut day = supposed.today.max(standing.last_as_of);

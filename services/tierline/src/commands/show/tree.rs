@@ -99,6 +99,12 @@ fn details(one: &Explanation, facts: usize) -> Vec<String> {
     if !one.facts_digest.is_empty() {
         lines.push(format!("digest of the facts {}", one.facts_digest));
     }
+    if let Some(beyond) = &one.beyond {
+        lines.push(format!(
+            "as observed since {} ({}), digest {}",
+            beyond.from_date, beyond.observation, beyond.digest
+        ));
+    }
     lines
 }
 
