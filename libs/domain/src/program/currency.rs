@@ -129,7 +129,11 @@ tracks:
                     facts: &f { kind: deal, date: closed, window: { rolling_months: 12 } }
                     of: amount
                 needs: { gte: 1000 }
-            - criterion: { id: deals, name: D, measure: { count: { facts: *f } }, needs: { gte: 5 } }
+            - criterion:
+                id: deals
+                name: D
+                measure: { count: { facts: *f } }
+                needs: { gte: 5 }
       - id: silver
         name: Silver
         qualification:

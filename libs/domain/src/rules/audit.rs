@@ -236,11 +236,13 @@ fn over_days(
 fn no_rate(spec: &SeriesSpec<'_>, from: Currency, to: Currency, day: Date) -> String {
     if spec.is_valued_by_rates() {
         format!(
-            "no rate to convert {from} to {to}: none for {day} or the {LOOK_BACK_DAYS} days before it"
+            "no rate to convert {from} to {to}: none for {day} or the {LOOK_BACK_DAYS} days before \
+             it"
         )
     } else {
         format!(
-            "no rate to convert {from} to {to}: the rates that the program fixes give none for {day}"
+            "no rate to convert {from} to {to}: the rates that the program fixes give none for \
+             {day}"
         )
     }
 }
