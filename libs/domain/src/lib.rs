@@ -18,6 +18,7 @@ pub mod money;
 pub mod partner;
 pub mod personal;
 pub mod program;
+mod ratio;
 pub mod rejection;
 pub mod rules;
 pub mod schema;

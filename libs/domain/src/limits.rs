@@ -41,6 +41,8 @@ pub const TIERS: usize = 20;
 pub const BENEFITS: usize = 100;
 /// Most benefits of the library in all tiers of a program.
 pub const LIBRARY_BENEFITS: usize = 200;
+/// Most segments of an org, archived ones included.
+pub const SEGMENTS: usize = 200;
 /// Most published versions of a program.
 pub const VERSIONS: usize = 1_000;
 /// Most API keys of an org that are good at a time.

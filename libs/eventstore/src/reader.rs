@@ -403,6 +403,48 @@ impl LogReader {
             .collect()
     }
 
+    /// Where one partition has the events of a stream that goes to every partition, up to and
+    /// including position `up_to`: the version of the stream, and the number in the partition.
+    ///
+    /// # Errors
+    /// See [`ReadError`].
+    pub async fn numbers_of(
+        &self,
+        aggregate_type: &'static str,
+        stream: &StreamId,
+        org: &OrgId,
+        partition: u8,
+        up_to: i64,
+    ) -> Result<Vec<(u64, u64)>, ReadError> {
+        let hash = keys::routing_hash(&format!("{org}/*"));
+        let (stream, partition) = (stream.to_string(), i16::from(partition));
+        let rows = self
+            .rows(move |connection| {
+                Box::pin(async move {
+                    sqlx::query(
+                        "SELECT sequence, partition_number FROM log
+                         WHERE routing_hash = $1 AND partition = $2 AND position <= $3
+                             AND aggregate_type = $4 AND aggregate_id = $5
+                         ORDER BY partition_number",
+                    )
+                    .bind(hash)
+                    .bind(partition)
+                    .bind(up_to)
+                    .bind(aggregate_type)
+                    .bind(stream)
+                    .fetch_all(connection)
+                    .await
+                })
+            })
+            .await?;
+        rows.iter()
+            .map(|row| {
+                let (sequence, number): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
+                Ok((sequence.unsigned_abs(), number.unsigned_abs()))
+            })
+            .collect()
+    }
+
     /// How far the log goes.
     ///
     /// # Errors

@@ -260,6 +260,34 @@ impl EventStore {
         .await
     }
 
+    /// How many streams of this kind an org has, counted up to a bound. Only for looking ahead:
+    /// what is appended at the same moment is not seen.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn count_streams<A: Entity>(&self, org: &OrgId, most: u32) -> Result<u64, DbError> {
+        let deadline = Instant::now() + self.inner.options.load_timeout;
+        // The character after the slash that ends the name of the org.
+        let (from, to) = (format!("{org}/"), format!("{org}0"));
+        bounded(&self.inner.pool, deadline, move |connection| {
+            Box::pin(async move {
+                let count: i64 = sqlx::query_scalar(
+                    "SELECT count(*) FROM (SELECT DISTINCT aggregate_id FROM events
+                     WHERE aggregate_type = $1 AND aggregate_id >= $2 AND aggregate_id < $3
+                     LIMIT $4) AS streams",
+                )
+                .bind(A::TYPE)
+                .bind(from)
+                .bind(to)
+                .bind(i64::from(most))
+                .fetch_one(connection)
+                .await?;
+                Ok(u64::try_from(count).unwrap_or_default())
+            })
+        })
+        .await
+    }
+
     pub(crate) async fn fold_from<A: Entity>(
         &self,
         stream: &StreamId,

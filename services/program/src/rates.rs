@@ -7,7 +7,8 @@ use jiff::civil::Date;
 use quick_cache::sync::Cache;
 use rust_decimal::Decimal;
 use tierline_domain::program::rates::{PublishRates, RateDay, Rates, RatesCommand, RatesEvent};
-use tierline_domain::rules::rates::{RateTable, Rates as _, convert};
+use tierline_domain::rules::rates::{LOOK_BACK_DAYS, RateTable, Rates as _, convert};
+use tierline_domain::time::add_days;
 use tierline_domain::{Currency, Kind, Money, OrgId, Rejection, StreamId};
 use tierline_eventstore::{CommandError, Outcome};
 use tierline_proto::program::v1::rate_service_server::{RateService as Rpc, RateServiceServer};
@@ -55,21 +56,22 @@ impl Book {
         let RatesEvent::RatesPublished { source, base, days } = event else {
             return;
         };
-        if self.base.is_none() {
-            self.base = Some(base);
-            self.table = RateTable::new(base);
-        }
+        self.base = self.base.or(Some(base));
+        self.table.take(self.version, base, &days);
         let source: Arc<str> = source.into();
         for day in days {
             self.currencies.extend(day.rates.keys().copied());
-            self.table.publish(self.version, day.date, &day.rates);
             self.sources.insert(day.date, Arc::clone(&source));
         }
     }
 
-    /// The last published day on or before a day, with everything that was published for it.
+    /// The last published day on or before a day, with everything that was published for it; none
+    /// that is too old to be used.
     fn in_force_on(&self, day: Date) -> Option<pb::GetRatesResponse> {
         let (published, source) = self.sources.range(..=day).next_back()?;
+        if *published < add_days(day, -LOOK_BACK_DAYS) {
+            return None;
+        }
         let rates = self.currencies.iter().filter_map(|currency| {
             let rate = self.table.rate(*currency, *published)?;
             let of_the_day = rate.published == *published;
@@ -83,6 +85,18 @@ impl Book {
             }),
             source: source.to_string(),
         })
+    }
+
+    /// Of what day the last rates of these currencies are, where they are too old for a day.
+    fn last_of(&self, currencies: &[Currency], day: Date) -> String {
+        let missing = currencies
+            .iter()
+            .filter(|one| self.table.rate(**one, day).is_none());
+        let last = missing.map(|one| match self.table.last_published(*one, day) {
+            Some(last) => format!("; the last one of {one} is of {last}"),
+            None => format!("; none of {one} up to then"),
+        });
+        last.collect()
     }
 
     fn convert(&self, money: Money, to: Currency, on: Date) -> Option<pb::ConvertMoneyResponse> {
@@ -194,11 +208,14 @@ fn in_request(field: &str) -> String {
     }
 }
 
-fn no_rates(day: Date, what: &str) -> Status {
+/// There is no rate. `last` says what was published last, if anything was.
+fn no_rates(day: Date, what: &str, last: &str) -> Status {
     from_rejection(&Rejection::new(
         Kind::NotFound,
         "RATE_NOT_FOUND",
-        format!("no rate {what} was published for {day} or shortly before it"),
+        format!(
+            "no rate {what} was published for {day} or the {LOOK_BACK_DAYS} days before it{last}"
+        ),
     ))
 }
 
@@ -246,9 +263,11 @@ impl Rpc for RateService {
             .await?;
         r.finish(Some(()))
             .map_err(|rejection| from_rejection(&rejection))?;
-        let found = book
-            .in_force_on(day)
-            .ok_or_else(|| no_rates(day, "of any currency"))?;
+        let found = book.in_force_on(day).ok_or_else(|| {
+            let last = book.sources.range(..=day).next_back();
+            let last = last.map(|(last, _)| format!("; the last ones are of {last}"));
+            no_rates(day, "of any currency", &last.unwrap_or_default())
+        })?;
         Ok(Response::new(found))
     }
 
@@ -266,10 +285,10 @@ impl Rpc for RateService {
         let (money, to) = r
             .finish(money.zip(to))
             .map_err(|rejection| from_rejection(&rejection))?;
-        let between = format!("between {} and {to}", money.currency);
         let converted = book.convert(money, to, day);
-        Ok(Response::new(
-            converted.ok_or_else(|| no_rates(day, &between))?,
-        ))
+        Ok(Response::new(converted.ok_or_else(|| {
+            let between = format!("between {} and {to}", money.currency);
+            no_rates(day, &between, &book.last_of(&[money.currency, to], day))
+        })?))
     }
 }

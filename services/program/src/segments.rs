@@ -4,8 +4,8 @@ use tierline_domain::segment::{
     CreateSegment, Segment, SegmentChanges, SegmentCommand, SegmentContent, SegmentFamily,
     default_segments,
 };
-use tierline_domain::{Rejection, SegmentId, StreamId};
-use tierline_eventstore::Outcome;
+use tierline_domain::{OrgId, Rejection, SegmentId, StreamId, limits as domain_limits};
+use tierline_eventstore::{CommandError, Outcome};
 use tierline_proto::common::v1::{RowOutcome, RowResult};
 use tierline_proto::program::v1 as pb;
 use tierline_proto::program::v1::segment_service_server::{
@@ -16,7 +16,9 @@ use tierline_rpc::command::etag;
 use tierline_rpc::convert::{Reader, condition, condition_message, fields as f};
 use tierline_rpc::dispatch::{checked, same, token};
 use tierline_rpc::field_mask::FieldMask;
-use tierline_rpc::{Call, Commands, OrgTime, from_rejection, limits, status};
+use tierline_rpc::{
+    Call, Caller, Commands, OrgTime, from_command_error, from_rejection, limits, status,
+};
 use tonic::codec::CompressionEncoding::Gzip;
 use tonic::{Request, Response, Status};
 
@@ -34,6 +36,19 @@ pub fn segment_server(commands: Commands) -> SegmentServiceServer<SegmentService
     SegmentServiceServer::new(SegmentService { commands })
         .max_decoding_message_size(limits::MAX_REQUEST_BYTES)
         .accept_compressed(Gzip)
+}
+
+impl SegmentService {
+    /// How many segments an org has. Calls at the same moment do not see each other, so that an org
+    /// may end up with a few more than the limit.
+    async fn count(&self, org: &OrgId) -> Result<usize, Status> {
+        let most = u32::try_from(domain_limits::SEGMENTS).unwrap_or(u32::MAX);
+        let count = self.commands.store().count_streams::<Segment>(org, most);
+        let count = count
+            .await
+            .map_err(|error| from_command_error(&CommandError::Unavailable(Some(error))))?;
+        Ok(usize::try_from(count).unwrap_or(usize::MAX))
+    }
 }
 
 type Answer = Result<Response<pb::SegmentResponse>, Status>;
@@ -139,6 +154,7 @@ fn in_request(field: &str) -> String {
 #[tonic::async_trait]
 impl Rpc for SegmentService {
     async fn create_segment(&self, request: Request<pb::CreateSegmentRequest>) -> Answer {
+        let others = self.count(&Caller::of(&request)?.org).await?;
         let read = |r: &mut Reader, m: &pb::CreateSegmentRequest, _: &OrgTime| {
             let segment = m.segment.clone().unwrap_or_default();
             r.at("segment", |r| {
@@ -148,6 +164,7 @@ impl Rpc for SegmentService {
                 let create = CreateSegment {
                     segment: id,
                     content,
+                    others,
                 };
                 (text, SegmentCommand::Create(Box::new(create)))
             })
@@ -212,11 +229,15 @@ impl Rpc for SegmentService {
             call.context.correlation_id = Some(id);
         }
         let defaults = default_segments().map_err(|rejection| from_rejection(&rejection))?;
-        let rows = (1..).zip(defaults).map(|(row, new)| Row {
-            row,
-            id: new.segment.to_string(),
-            needs: None,
-            task: Task::Run(SegmentCommand::Seed(Box::new(new))),
+        let others = self.count(&call.context.org).await?;
+        let rows = (1..).zip(defaults).map(|(row, mut new)| {
+            new.others = others;
+            Row {
+                row,
+                id: new.segment.to_string(),
+                needs: None,
+                task: Task::Run(SegmentCommand::Seed(Box::new(new))),
+            }
         });
         let bulk = BulkCall {
             context: call.context,

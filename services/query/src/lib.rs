@@ -14,6 +14,7 @@ mod fault;
 mod history;
 mod listing;
 mod long;
+mod membership;
 mod operations;
 mod partners;
 mod past;

@@ -46,6 +46,17 @@ impl<'a> Selected<'a> {
         })
     }
 
+    /// All rows of an org.
+    pub(crate) fn everything(source: &'a Source, org: &'a OrgId) -> Self {
+        Self {
+            source,
+            org,
+            confined_to: None,
+            equal: Vec::new(),
+            filter: Filter::Everything,
+        }
+    }
+
     /// Adds ` FROM … WHERE …`.
     pub(crate) fn push(&self, query: &mut QueryBuilder<'_, Postgres>) -> Result<(), Fault> {
         query

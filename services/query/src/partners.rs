@@ -5,7 +5,7 @@ use sqlx::{QueryBuilder, Row};
 use tierline_domain::{PartnerId, Rejection};
 use tierline_proto::query::v1 as pb;
 use tierline_proto::query::v1::partner_query_service_server::PartnerQueryService;
-use tierline_readmodel::{PARTNERS, PartnerRow, STANDINGS, TIER_HISTORY};
+use tierline_readmodel::{PARTNERS, PartnerRow, SEGMENTS, STANDINGS, TIER_HISTORY};
 use tierline_rpc::Caller;
 use tierline_rpc::filter::{FieldKind, FilterField};
 use tierline_rpc::order_by::{OrderBy, OrderField};
@@ -16,6 +16,7 @@ use crate::Query;
 use crate::convert::partner_summary;
 use crate::fault::Fault;
 use crate::listing::{Selected, Source};
+use crate::membership::{self, SEGMENT};
 use crate::tokens::Holds;
 
 /// Decisions shown with a partner.
@@ -23,7 +24,7 @@ const RECENT_DECISIONS: i64 = 10;
 /// Most groups of a count.
 const MAX_GROUPS: i64 = 1_000;
 
-const SOURCE: Source = Source {
+pub(crate) const SOURCE: Source = Source {
     from: "read.partners t",
     partner: "t.key",
     fields: &[
@@ -59,6 +60,8 @@ const SOURCE: Source = Source {
         FilterField::new("program", "t.programs", FieldKind::List),
         FilterField::new("track", "t.tracks", FieldKind::List),
         FilterField::new("tier", "t.tier", FieldKind::Id),
+        // Looked up first; the column stands for nothing.
+        FilterField::new(SEGMENT, "NULL::text", FieldKind::Id),
         FilterField::new("create_time", "t.create_time", FieldKind::Time),
         FilterField::new("update_time", "t.update_time", FieldKind::Time),
     ],
@@ -138,9 +141,14 @@ impl Query {
         request: pb::ListPartnersRequest,
     ) -> Result<pb::ListPartnersResponse, Fault> {
         let org = &caller.org;
-        let selected = Selected::new(&SOURCE, org, caller.confined_to(), &request.filter)?;
+        let mut selected = Selected::new(&SOURCE, org, caller.confined_to(), &request.filter)?;
         let order = OrderBy::parse(&request.order_by, ORDER, "name", "partner_id")?;
         let group = group(&request.group_by)?;
+        let by_segment = request.group_by == SEGMENT;
+        let by_members = !membership::named(&selected.filter)?.is_empty();
+        if (by_segment || by_members) && caller.confined_to().is_some() {
+            return Err(not_for_contacts(by_members).into());
+        }
         let binding = [
             "ListPartners",
             org.as_str(),
@@ -149,9 +157,11 @@ impl Query {
         ];
         let page = Page::new(request.page_size, &request.page_token, &binding)?;
         // The table shows tiers, filters and counts by them.
-        let needed = [Holds::Evaluated(PARTNERS)];
-        self.wait_for(&request.consistency_token, org, &needed)
+        let needed = [Holds::Evaluated(PARTNERS), Holds::Written(SEGMENTS)];
+        let needed = &needed[..if by_segment || by_members { 2 } else { 1 }];
+        self.wait_for(&request.consistency_token, org, needed)
             .await?;
+        self.with_members(org, &mut selected.filter).await?;
         let (rows, next_page_token) = selected.page(self.pool(), "t.state", &order, &page).await?;
         let mut partners = Vec::with_capacity(rows.len());
         for row in rows {
@@ -160,6 +170,7 @@ impl Query {
         }
         let groups = match group {
             Some(group) => self.partner_groups(&selected, group).await?,
+            None if by_segment => self.segment_groups(&selected).await?,
             None => Vec::new(),
         };
         let total_size = selected.count(self.pool()).await?;
@@ -229,15 +240,22 @@ impl Query {
     }
 }
 
+/// Whoever is confined to a partner sees no segment.
+fn not_for_contacts(in_filter: bool) -> Rejection {
+    let field = if in_filter { "filter" } else { "group_by" };
+    Rejection::invalid(field, "segments are not shown to contacts of a partner")
+}
+
 fn group(name: &str) -> Result<Option<(&'static str, bool)>, Rejection> {
-    if name.is_empty() {
+    if name.is_empty() || name == SEGMENT {
         return Ok(None);
     }
     let found = GROUPS.iter().find(|(known, _, _)| *known == name);
     found
         .map(|(_, column, list)| Some((*column, *list)))
         .ok_or_else(|| {
-            let names: Vec<_> = GROUPS.iter().map(|(known, _, _)| *known).collect();
+            let mut names: Vec<_> = GROUPS.iter().map(|(known, _, _)| *known).collect();
+            names.push(SEGMENT);
             Rejection::invalid(
                 "group_by",
                 format!("must be empty or one of: {}", names.join(", ")),

@@ -14,6 +14,8 @@ use crate::fault::Fault;
 const MAX_EVENTS: u64 = 2_000_000;
 /// The type of the events that say how progress changed.
 const PROGRESS: &str = "tierline.standing.v1.ProgressRecomputed";
+/// The type of the events of exchange rates, of which an org may have megabytes.
+const RATES: &str = "tierline.program.v1.RatesPublished";
 
 /// The routing key of a partner.
 pub(crate) fn routing_key(org: &OrgId, partner: &PartnerId) -> String {
@@ -33,6 +35,46 @@ impl Query {
         let key = format!("{org}/*");
         let events = self
             .each_event(partition, &[key], &[], up_to, |event| {
+                let content = decode(&self.inner.codec, &event)?;
+                history.take(&place(&event), &content)
+            })
+            .await?;
+        Ok((history, events))
+    }
+
+    /// The same of another partition of the same org up to the same position: rates are not read
+    /// again.
+    pub(crate) async fn org_history_beside(
+        &self,
+        org: &OrgId,
+        known: &OrgHistory,
+        partition: u8,
+        up_to: i64,
+    ) -> Result<(OrgHistory, u64), Fault> {
+        let (mut history, events) = self.org_without_rates(org, partition, up_to).await?;
+        let stream = StreamId::new(org, "rates");
+        let numbers = self
+            .inner
+            .reader
+            .numbers_of("Rates", &stream, org, partition, up_to)
+            .await?;
+        if history.take_rates_of(known, &numbers) {
+            return Ok((history, events + numbers.len() as u64));
+        }
+        self.org_history(org, partition, up_to).await
+    }
+
+    /// What concerns all partners of the org, but for its exchange rates.
+    pub(crate) async fn org_without_rates(
+        &self,
+        org: &OrgId,
+        partition: u8,
+        up_to: i64,
+    ) -> Result<(OrgHistory, u64), Fault> {
+        let mut history = OrgHistory::default();
+        let key = format!("{org}/*");
+        let events = self
+            .each_event(partition, &[key], &[RATES], up_to, |event| {
                 let content = decode(&self.inner.codec, &event)?;
                 history.take(&place(&event), &content)
             })

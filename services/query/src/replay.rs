@@ -141,8 +141,14 @@ impl Query {
         for ((partition, partner), enrollments) in work.partners {
             let history = match &shared {
                 Some((at, history)) if *at == partition => Arc::clone(history),
-                _ => {
-                    let (history, events) = self.org_history(org, partition, position).await?;
+                other => {
+                    let (history, events) = match other {
+                        Some((_, other)) => {
+                            self.org_history_beside(org, other, partition, position)
+                                .await?
+                        }
+                        None => self.org_history(org, partition, position).await?,
+                    };
                     summary.events += events;
                     let history = Arc::new(history);
                     shared = Some((partition, Arc::clone(&history)));

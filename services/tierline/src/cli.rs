@@ -54,6 +54,8 @@ enum Command {
     Program(commands::program::ProgramArgs),
     /// Application forms: publish them, submit them, decide about submissions.
     Application(commands::application::ApplicationArgs),
+    /// Exchange rates: those of a day, and what an amount is worth by them.
+    Rates(commands::rates::RatesArgs),
     /// Parts of the partners: define them, list who is in them and why.
     Segment(commands::segment::SegmentArgs),
     /// The benefits library: define benefits, list who has which and why.
@@ -121,6 +123,7 @@ impl Cli {
             Command::Org(args) => commands::org::run(args, &globals).await,
             Command::Program(args) => commands::program::run(args, &globals).await,
             Command::Application(args) => commands::application::run(args, &globals).await,
+            Command::Rates(args) => commands::rates::run(args, &globals).await,
             Command::Segment(args) => commands::segment::run(args, &globals).await,
             Command::Benefit(args) => commands::benefit::run(args, &globals).await,
             Command::Enroll(args) => commands::enroll::run(args, &globals).await,

@@ -238,7 +238,12 @@ impl Program {
     ) -> Result<Vec<ProgramEvent>, Rejection> {
         self.must_be_open()?;
         let latest = self.versions.last();
-        if latest.is_some_and(|latest| latest.definition == definition) {
+        // The usual transition is not asked for: applying the same file again says nothing new.
+        let says_it = |latest: &PublishedVersion| {
+            latest.definition == definition
+                && (transition == Transition::Now || latest.transition == transition)
+        };
+        if latest.is_some_and(says_it) {
             return Ok(Vec::new());
         }
         if self.versions.len() >= limits::VERSIONS {
@@ -544,6 +549,31 @@ mod tests {
         let mut other = named("Resale");
         other.slug = "referral".to_owned();
         created().when(save(other)).invalid(&["definition.slug"]);
+    }
+
+    #[test]
+    fn the_same_definition_is_published_again_for_another_transition() {
+        let with = |transition| {
+            ProgramCommand::Apply(ApplyProgram {
+                definition: named("Resale"),
+                effective_date: TODAY,
+                note: String::new(),
+                transition,
+                today: TODAY,
+                publisher: Publisher::default(),
+            })
+        };
+        let softer = Transition::NoLossUntil(date(2026, 9, 1));
+        given::<Program>([])
+            .when(with(Transition::Now))
+            .accepted()
+            .when(with(softer))
+            .accepted()
+            .when(with(softer))
+            .nothing()
+            // What is usual is not asked for: applying the file again takes nothing back.
+            .when(with(Transition::Now))
+            .nothing();
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::enrollment::events::Enrolled;
 use crate::ids::{EnrollmentId, PartnerId, ProgramId, TierId};
 use crate::program::case_facts::facts_of;
 use crate::program::definition::{ProgramDefinition, Track};
-use crate::program::file::{Case, Expected, ProcessState};
+use crate::program::file::{Case, Expected, ProcessState, Recommended};
 use crate::rejection::{Rejection, Violations};
 use crate::rules::{
     Beyond, Explanation, Fact, NaiveFacts, Outcome, RateTable, Requirement, Value, WithBeyond,
@@ -94,8 +94,11 @@ fn check(track: &Track, case: &Case) -> Result<(), Rejection> {
     }
     for (at, expected) in case.expect.iter().enumerate() {
         for (name, id) in [
-            ("tier", &expected.tier),
-            ("recommended", &expected.recommended),
+            ("tier", expected.tier.as_ref()),
+            (
+                "recommended",
+                expected.recommended.as_ref().and_then(Recommended::tier),
+            ),
         ] {
             if let Some(id) = id {
                 tier(format!("expect[{at}].{name}"), id);
@@ -382,10 +385,11 @@ impl<'a> Play<'a> {
         }
         let recommended = self.standing.recommended.as_ref().map(|one| &one.to);
         if let Some(wanted) = &expected.recommended
-            && recommended != Some(wanted)
+            && recommended != wanted.tier()
         {
             let what = "recommended".to_owned();
-            differences.push(self.difference(what, wanted.as_str(), &text(recommended)));
+            let (wanted, found) = (text(wanted.tier()), text(recommended));
+            differences.push(self.difference(what, &wanted, &found));
         }
     }
 

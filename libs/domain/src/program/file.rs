@@ -167,9 +167,9 @@ pub struct Expected {
     /// Whether a demotion process runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub process: Option<ProcessState>,
-    /// The tier that a person is asked to decide about.
+    /// The tier that a person is asked to decide about, or `none`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub recommended: Option<TierId>,
+    pub recommended: Option<Recommended>,
     /// How the qualification of a tier comes out.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub qualifies: BTreeMap<TierId, Outcome>,
@@ -183,6 +183,34 @@ pub struct Expected {
     /// All criteria that keep a tier's qualification from being met, by identifier, in any order.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub unmet: BTreeMap<TierId, Vec<String>>,
+}
+
+/// What a person is asked to decide about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Recommended {
+    /// Nothing: the word `none`.
+    Nothing(NothingRecommended),
+    /// This tier.
+    Tier(TierId),
+}
+
+/// The word for nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum NothingRecommended {
+    /// Nothing is recommended.
+    None,
+}
+
+impl Recommended {
+    /// The tier, if there is one.
+    pub fn tier(&self) -> Option<&TierId> {
+        match self {
+            Self::Nothing(_) => None,
+            Self::Tier(tier) => Some(tier),
+        }
+    }
 }
 
 /// Whether a demotion process runs.

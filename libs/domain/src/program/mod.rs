@@ -4,6 +4,7 @@ pub mod aggregate;
 mod case_facts;
 pub mod cases;
 pub mod commands;
+pub mod currency;
 pub mod definition;
 pub mod diff;
 pub mod draft;

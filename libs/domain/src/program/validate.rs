@@ -96,13 +96,21 @@ fn check_rates(v: &mut Violations, definition: &ProgramDefinition) {
     for (at, table) in tables.iter().enumerate() {
         let path = format!("fixed_rates[{at}]");
         if last.is_some_and(|last| table.from <= last) {
-            v.add(
-                format!("{path}.from"),
-                "must be later than in the table before",
-            );
+            let text = "must be later than in the table before, and than its last day";
+            v.add(format!("{path}.from"), text);
         }
         v.take("", check_date(&format!("{path}.from"), table.from));
-        last = Some(table.from);
+        if let Some(until) = table.until {
+            v.take("", check_date(&format!("{path}.until"), until));
+            if until < table.from {
+                v.add(format!("{path}.until"), "must not be before the first day");
+            }
+        }
+        last = Some(
+            table
+                .until
+                .map_or(table.from, |until| until.max(table.from)),
+        );
         if !table.equal.contains_key(&definition.currency) {
             let text = format!(
                 "must name {}, the currency of the program",
@@ -283,7 +291,7 @@ fn between(v: &mut Violations, field: &str, count: usize, least: usize, most: us
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::rules::Requirement;
+    use crate::rules::{FixedRates, Requirement};
 
     /// A small valid program.
     pub(crate) fn sample() -> ProgramDefinition {
@@ -340,6 +348,35 @@ pub(crate) mod tests {
         assert_eq!(fields(&definition), ["tracks[0].tiers"]);
         definition.tracks.clear();
         assert_eq!(fields(&definition), ["tracks"]);
+    }
+
+    #[test]
+    fn fixed_rates_follow_each_other_without_overlap() {
+        let table = |from: &str, until: Option<&str>| FixedRates {
+            from: from.parse().unwrap(),
+            until: until.map(|day| day.parse().unwrap()),
+            equal: [
+                (crate::Currency::EUR, 1.into()),
+                (crate::Currency::USD, 1.into()),
+            ]
+            .into(),
+        };
+        let of = |tables: &[FixedRates]| {
+            let mut definition = sample();
+            definition.fixed_rates = tables.to_vec();
+            let wrong = validate(&definition).err().map(|wrong| wrong.violations);
+            let wrong = wrong.into_iter().flatten();
+            wrong.map(|v| v.field).collect::<Vec<_>>()
+        };
+        let first = table("2025-01-01", Some("2025-06-30"));
+        let gap = [first.clone(), table("2025-08-01", None)];
+        assert!(of(&gap).is_empty());
+        let overlap = [first, table("2025-06-30", None)];
+        assert_eq!(of(&overlap), ["fixed_rates[1].from"]);
+        let open = [table("2025-01-01", None), table("2025-01-01", None)];
+        assert_eq!(of(&open), ["fixed_rates[1].from"]);
+        let backwards = [table("2025-01-02", Some("2025-01-01"))];
+        assert_eq!(of(&backwards), ["fixed_rates[0].until"]);
     }
 
     #[test]

@@ -14,7 +14,7 @@ use crate::rules::fact::{Fact, FactKind};
 use crate::rules::in_force::{Days, Lasting, lasting};
 use crate::rules::model::{Condition, Criterion, InForce, Measure, Validity};
 use crate::rules::needs::each_series;
-use crate::rules::rates::Rates;
+use crate::rules::rates::{LOOK_BACK_DAYS, Rates};
 use crate::rules::series::SeriesSpec;
 use crate::time::DateRange;
 
@@ -203,7 +203,12 @@ fn over_days(
 ) -> FactVerdict {
     let counted = match contribution(spec, fact, rates) {
         Contribution::LeftOut { day, why } => {
-            let reason = why_left_out(why, &spec.date, fact, currency);
+            let reason = match (why, fact.amount, day) {
+                (LeftOut::NoRate, Some(money), Some(day)) => {
+                    no_rate(spec, money.currency, currency, day)
+                }
+                _ => why_left_out(why, &spec.date, fact, currency),
+            };
             return verdict(fact, false, reason, day);
         }
         Contribution::Counted(counted) => counted,
@@ -226,6 +231,20 @@ fn over_days(
     let inside = parts.filter(|(at, _)| counted.parts.contains(*at));
     verdict.parts = inside.map(|(_, part)| part.name.clone()).collect();
     verdict
+}
+
+fn no_rate(spec: &SeriesSpec<'_>, from: Currency, to: Currency, day: Date) -> String {
+    if spec.is_valued_by_rates() {
+        format!(
+            "no rate to convert {from} to {to}: none for {day} or the {LOOK_BACK_DAYS} days before \
+             it"
+        )
+    } else {
+        format!(
+            "no rate to convert {from} to {to}: the rates that the program fixes give none for \
+             {day}"
+        )
+    }
 }
 
 fn why_left_out(why: LeftOut<'_>, date: &str, fact: &Fact, currency: Currency) -> String {

@@ -6,6 +6,7 @@
 
 pub mod audit;
 pub mod beyond;
+mod by_law;
 mod certified;
 pub mod check;
 mod children;

@@ -3,6 +3,9 @@
 //! A rate says how much of a currency one unit of the base (the euro, as the European Central
 //! Bank publishes it) is worth. An amount is converted through the base, exactly, and rounded once
 //! to the minor units of the target. Without a rate an amount is *unknown*; it is never zero.
+//!
+//! A published rate is used on its own day and for [`LOOK_BACK_DAYS`] after it, no longer. Where a
+//! currency has been replaced, its rate follows from that of its successor (`by_law.rs`).
 
 use std::collections::BTreeMap;
 
@@ -12,6 +15,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::money::{Currency, Money};
+use crate::program::rates::RateDay;
+use crate::ratio::scaled_ratio;
+use crate::rules::by_law::{Replacement, predecessor_of, successor_of};
 use crate::time::add_days;
 
 /// How many days before the wanted day the last published rate may lie. The longest regular gap
@@ -67,42 +73,17 @@ pub fn convert(money: Money, to: Currency, on: Date, rates: &dyn Rates) -> Optio
     })
 }
 
-/// `amount * times / by`, rounded once to `places` decimals, a half away from zero. Integer
-/// arithmetic, so that no intermediate result is rounded.
-fn scaled_ratio(amount: Decimal, times: Decimal, by: Decimal, places: u32) -> Option<Decimal> {
-    let (amount, times, by) = (amount.normalize(), times.normalize(), by.normalize());
-    let mut above = amount.mantissa().checked_mul(times.mantissa())?;
-    let mut below = by.mantissa();
-    let shift = i64::from(by.scale()) + i64::from(places)
-        - i64::from(amount.scale())
-        - i64::from(times.scale());
-    let power = 10_i128.checked_pow(u32::try_from(shift.unsigned_abs()).ok()?)?;
-    if shift >= 0 {
-        above = above.checked_mul(power)?;
-    } else {
-        below = below.checked_mul(power)?;
-    }
-    if below <= 0 {
-        return None;
-    }
-    let whole = above / below;
-    let rest = (above % below).checked_abs()?.checked_mul(2)?;
-    let rounded = if rest >= below {
-        whole + above.signum()
-    } else {
-        whole
-    };
-    Decimal::try_from_i128_with_scale(rounded, places).ok()
-}
-
 /// Amounts of several currencies that a program counts as equal from a day on, whatever the market
 /// says: 100 dollars, 75 euros and 12,000 yen.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FixedRates {
-    /// The first day. The table is in force until that of the next one; before the first there is
-    /// none.
+    /// The first day. Before that of the first table there is none.
     pub from: Date,
+    /// The last day. Left out: the day before the next table, or no end. After it there is no rate
+    /// until the next table begins.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Date>,
     /// The amounts. A currency that is not named cannot be converted.
     #[schemars(with = "BTreeMap<Currency, crate::schema::ExactNumber>")]
     pub equal: BTreeMap<Currency, Decimal>,
@@ -132,7 +113,8 @@ pub(crate) struct Fixed<'a>(pub(crate) &'a [FixedRates]);
 
 impl Rates for Fixed<'_> {
     fn rate(&self, currency: Currency, on: Date) -> Option<RateOn> {
-        let table = self.0.iter().rfind(|table| table.from <= on)?;
+        let begun = self.0.iter().rfind(|table| table.from <= on)?;
+        let table = Some(begun).filter(|table| table.until.is_none_or(|last| on <= last))?;
         let rate = *table.equal.get(&currency)?;
         Some(RateOn {
             rate,
@@ -182,6 +164,16 @@ impl RateTable {
     /// True when no rate was ever published.
     pub fn is_empty(&self) -> bool {
         self.latest.is_empty()
+    }
+
+    /// Takes in what was published: the days of one event. The first one says what the base is.
+    pub fn take(&mut self, sequence: u64, base: Currency, days: &[RateDay]) {
+        if self.is_empty() {
+            self.base = base;
+        }
+        for day in days {
+            self.publish(sequence, day.date, &day.rates);
+        }
     }
 
     /// Takes in the rates of a day, which replace those published for it before. `sequence` is the
@@ -240,6 +232,23 @@ impl RateTable {
                 published: on,
             });
         }
+        if let Some(law) = successor_of(currency).filter(|law| law.from <= on) {
+            let new = self.look_up(law.new, on, at)?;
+            let rate = new.rate.checked_mul(law.units)?.normalize();
+            return Some(RateOn { rate, ..new });
+        }
+        self.published(currency, on, at)
+            .or_else(|| self.before_redenomination(predecessor_of(currency)?, on, at))
+    }
+
+    /// The rate of the new money by that of the old, on days when only the old one was quoted.
+    fn before_redenomination(&self, law: Replacement, on: Date, at: u64) -> Option<RateOn> {
+        let old = self.published(law.old, on, at)?;
+        let rate = old.rate.checked_div(law.units)?;
+        Some(RateOn { rate, ..old })
+    }
+
+    fn published(&self, currency: Currency, on: Date, at: u64) -> Option<RateOn> {
         let days = self.latest.get(&currency)?;
         days.range(add_days(on, -LOOK_BACK_DAYS)..=on)
             .rev()
@@ -250,6 +259,14 @@ impl RateTable {
                     published: *day,
                 })
             })
+    }
+
+    /// The last day up to this one for which a rate of the currency was published, however long
+    /// ago: for saying why there is none that could be used.
+    pub fn last_published(&self, currency: Currency, up_to: Date) -> Option<Date> {
+        let mut days = self.latest.get(&currency)?.range(..=up_to).rev();
+        days.find(|(_, entry)| entry.rate > Decimal::ZERO)
+            .map(|(day, _)| *day)
     }
 }
 
@@ -339,15 +356,124 @@ mod tests {
         );
     }
 
+    fn rate_of(table: &RateTable, code: &str, on: Date) -> Option<String> {
+        let found = table.rate(currency(code), on)?;
+        Some(found.rate.to_string())
+    }
+
     #[test]
-    fn a_half_goes_away_from_zero_and_less_than_a_half_does_not() {
-        let ratio = |amount: &str, times: &str, by: &str| {
-            scaled_ratio(decimal(amount), decimal(times), decimal(by), 2).unwrap()
+    fn a_currency_that_the_euro_replaced_has_the_rate_of_the_law_from_that_day_on() {
+        let table = table(&[
+            (date(2022, 12, 30), &[("HRK", "7.5365"), ("USD", "1.0666")]),
+            (date(2023, 1, 2), &[("USD", "1.0683")]),
+        ]);
+        let kuna = |on| rate_of(&table, "HRK", on);
+        assert_eq!(kuna(date(2022, 12, 31)).as_deref(), Some("7.5365"));
+        assert_eq!(kuna(date(2023, 1, 1)).as_deref(), Some("7.5345"));
+        assert_eq!(kuna(date(2023, 1, 31)).as_deref(), Some("7.5345"));
+        // The mark was never quoted against the euro.
+        assert_eq!(rate_of(&table, "DEM", date(1998, 12, 31)), None);
+        let mark = rate_of(&table, "DEM", date(1999, 1, 1));
+        assert_eq!(mark.as_deref(), Some("1.95583"));
+        let money = Money::parse("753.45", "HRK").unwrap();
+        let on = date(2023, 1, 31);
+        let euros = convert(money, Currency::EUR, on, &table).unwrap();
+        assert_eq!(euros.money.to_string(), "100.00 EUR");
+        // Through the euro to the dollar there is no rate so late in the month.
+        assert_eq!(convert(money, Currency::USD, on, &table), None);
+    }
+
+    #[test]
+    fn a_redenominated_currency_is_one_money_before_and_after() {
+        let table = table(&[
+            (date(2004, 12, 31), &[("TRL", "1836200")]),
+            (date(2005, 1, 3), &[("TRY", "1.8223")]),
+        ]);
+        let rate = |code, on| rate_of(&table, code, on);
+        let (before, between) = (date(2004, 12, 31), date(2005, 1, 2));
+        let after = date(2005, 1, 5);
+        assert_eq!(rate("TRL", before).as_deref(), Some("1836200"));
+        assert_eq!(rate("TRY", before).as_deref(), Some("1.8362"));
+        assert_eq!(rate("TRY", between).as_deref(), Some("1.8362"));
+        assert_eq!(rate("TRL", between).as_deref(), Some("1836200"));
+        assert_eq!(rate("TRL", after).as_deref(), Some("1822300"));
+        assert_eq!(rate("TRY", after).as_deref(), Some("1.8223"));
+        assert_eq!(rate("TRY", date(2005, 1, 14)), None);
+        assert_eq!(rate("TRL", date(2005, 1, 14)), None);
+    }
+
+    #[test]
+    fn the_base_is_the_one_that_the_rates_are_published_for() {
+        let mut table = RateTable::default();
+        let day = RateDay {
+            date: date(2026, 3, 2),
+            rates: [
+                (Currency::EUR, decimal("0.8")),
+                (currency("JPY"), decimal("150")),
+            ]
+            .into(),
         };
-        assert_eq!(ratio("0.01", "1", "2"), decimal("0.01"));
-        assert_eq!(ratio("-0.01", "1", "2"), decimal("-0.01"));
-        assert_eq!(ratio("0.01", "1", "2.0000000001"), decimal("0.00"));
-        assert_eq!(ratio("1", "1", "3"), decimal("0.33"));
+        table.take(1, Currency::USD, std::slice::from_ref(&day));
+        assert_eq!(table.base(), Currency::USD);
+        let euros = Money::parse("80", "EUR").unwrap();
+        let yen = convert(euros, currency("JPY"), day.date, &table).unwrap();
+        assert_eq!(yen.money.to_string(), "15000 JPY");
+        let kunas = convert(euros, currency("HRK"), day.date, &table).unwrap();
+        assert_eq!(kunas.money.to_string(), "602.76 HRK");
+        let dollars = convert(euros, Currency::USD, day.date, &table).unwrap();
+        assert_eq!(dollars.money.to_string(), "100.00 USD");
+    }
+
+    #[test]
+    fn a_currency_that_is_not_quoted_any_more_is_known_for_ten_days() {
+        let table = table(&[(date(2022, 3, 1), &[("RUB", "117.201")])]);
+        let rouble = currency("RUB");
+        assert!(table.rate(rouble, date(2022, 3, 11)).is_some());
+        assert_eq!(table.rate(rouble, date(2022, 3, 12)), None);
+        let last = |on| table.last_published(rouble, on);
+        assert_eq!(last(date(2026, 1, 1)), Some(date(2022, 3, 1)));
+        assert_eq!(last(date(2022, 2, 28)), None);
+    }
+
+    #[test]
+    fn a_fixed_table_holds_until_its_last_day_and_a_gap_has_no_rate() {
+        let table = |from, until, yen: &str| FixedRates {
+            from,
+            until,
+            equal: [
+                (Currency::USD, decimal("100")),
+                (currency("JPY"), decimal(yen)),
+            ]
+            .into(),
+        };
+        let tables = [
+            table(date(2025, 1, 1), Some(date(2025, 6, 30)), "12000"),
+            table(date(2025, 8, 1), None, "15000"),
+        ];
+        let yen = |on| {
+            Fixed(&tables)
+                .rate(currency("JPY"), on)
+                .map(|rate| rate.rate)
+        };
+        assert_eq!(yen(date(2024, 12, 31)), None);
+        assert_eq!(yen(date(2025, 6, 30)), Some(decimal("12000")));
+        assert_eq!(yen(date(2025, 7, 1)), None);
+        assert_eq!(yen(date(2025, 7, 31)), None);
+        assert_eq!(yen(date(2030, 1, 1)), Some(decimal("15000")));
+    }
+
+    #[test]
+    fn amounts_are_rounded_to_the_minor_units_of_each_currency() {
+        let day = date(2026, 10, 30);
+        let rates: &[_] = &[("KWD", "0.3421"), ("CLF", "0.0265"), ("JPY", "175.68")];
+        let table = table(&[(day, rates)]);
+        let converted = |to: &str| {
+            let money = Money::parse("3.33", "EUR").unwrap();
+            convert(money, currency(to), day, &table).map(|done| done.money.to_string())
+        };
+        assert_eq!(converted("KWD").unwrap(), "1.139 KWD");
+        assert_eq!(converted("CLF").unwrap(), "0.0882 CLF");
+        assert_eq!(converted("JPY").unwrap(), "585 JPY");
     }
 
     #[test]

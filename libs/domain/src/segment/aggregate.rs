@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::aggregate::{Decide, Entity, Routing, refuse_unreadable};
 use crate::ids::{SegmentId, check_label};
+use crate::limits;
 use crate::rejection::{Kind, Rejection, Violations};
 use crate::segment::commands::{CreateSegment, SegmentCommand};
 use crate::segment::content::{SegmentChanges, SegmentContent};
@@ -68,11 +69,25 @@ impl Segment {
 }
 
 fn create(create: CreateSegment) -> Result<Vec<SegmentEvent>, Rejection> {
-    let CreateSegment { segment, content } = create;
+    let CreateSegment {
+        segment,
+        content,
+        others,
+    } = create;
     let mut v = Violations::default();
     v.take("", check_label("segment", segment.as_str()));
     v.take("content", content.check());
     v.check()?;
+    if others >= limits::SEGMENTS {
+        let most = limits::SEGMENTS;
+        return Err(Rejection::precondition(
+            "TOO_MANY_SEGMENTS",
+            format!(
+                "an org has at most {most} segments, archived ones included; change one that is \
+                 not needed any more"
+            ),
+        ));
+    }
     Ok(vec![SegmentEvent::SegmentCreated {
         segment,
         content: Box::new(content),

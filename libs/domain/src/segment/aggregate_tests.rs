@@ -24,6 +24,7 @@ fn content(name: &str) -> SegmentContent {
 
 fn new(name: &str) -> Box<CreateSegment> {
     Box::new(CreateSegment {
+        others: 0,
         segment: SegmentId::parse("emea").unwrap(),
         content: content(name),
     })
@@ -287,4 +288,25 @@ proptest::proptest! {
         let (segment, _) = run_and_replay::<Segment>(commands);
         proptest::prop_assert_eq!(segment.id().is_some(), segment.content().is_some());
     }
+}
+
+#[test]
+fn an_org_has_a_bounded_number_of_segments() {
+    let with = |others| {
+        let mut new = new("EMEA");
+        new.others = others;
+        new
+    };
+    let most = crate::limits::SEGMENTS;
+    given::<Segment>([])
+        .when(SegmentCommand::Create(with(most)))
+        .refused("TOO_MANY_SEGMENTS");
+    given::<Segment>([])
+        .when(SegmentCommand::Seed(with(most)))
+        .refused("TOO_MANY_SEGMENTS");
+    given::<Segment>([])
+        .when(SegmentCommand::Create(with(most - 1)))
+        .accepted()
+        .when(SegmentCommand::Seed(with(most)))
+        .nothing();
 }

@@ -25,4 +25,6 @@ pub struct CreateSegment {
     pub segment: SegmentId,
     /// What it says.
     pub content: SegmentContent,
+    /// How many segments the org has already; at most [`crate::limits::SEGMENTS`] of them.
+    pub others: usize,
 }

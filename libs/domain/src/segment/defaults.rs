@@ -96,6 +96,7 @@ pub fn default_segments() -> Result<Vec<CreateSegment>, Rejection> {
     .into_iter()
     .map(|(id, name, description, family, filter)| {
         Ok(CreateSegment {
+            others: 0,
             segment: SegmentId::parse(id)?,
             content: SegmentContent {
                 name: name.to_owned(),

@@ -2,6 +2,7 @@
 //! replay and trials go through again.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -36,7 +37,8 @@ pub struct Place {
 #[derive(Debug, Default)]
 pub struct OrgHistory {
     pub(super) events: Vec<OrgStep>,
-    pub(super) rates: RateTable,
+    /// Shared between the partitions of one run: all of them carry the same rates.
+    pub(super) rates: Arc<RateTable>,
 }
 
 /// An event that concerns the whole org.
@@ -77,6 +79,40 @@ impl OrgHistory {
         })
     }
 
+    /// Takes over the rates of another partition, without reading them again. `numbers` says where
+    /// this partition has them: the version of their stream, and the number. False, and nothing is
+    /// taken over, when the other one does not know all of them.
+    pub fn take_rates_of(&mut self, other: &Self, numbers: &[(u64, u64)]) -> bool {
+        let of_others: BTreeMap<u64, &OrgStep> = other
+            .events
+            .iter()
+            .filter_map(|step| match step.what {
+                OrgWide::Rates(sequence, _) => Some((sequence, step)),
+                _ => None,
+            })
+            .collect();
+        let found = numbers.iter().map(|(sequence, number)| {
+            let OrgStep {
+                recorded_at, what, ..
+            } = of_others.get(sequence)?;
+            let OrgWide::Rates(sequence, first) = what else {
+                return None;
+            };
+            Some(OrgStep {
+                number: *number,
+                recorded_at: *recorded_at,
+                what: OrgWide::Rates(*sequence, *first),
+            })
+        });
+        let Some(steps) = found.collect::<Option<Vec<_>>>() else {
+            return false;
+        };
+        self.events.extend(steps);
+        self.events.sort_by_key(|step| step.number);
+        self.rates = Arc::clone(&other.rates);
+        true
+    }
+
     /// Takes the next event of the org; those that concern single partners are ignored.
     ///
     /// # Errors
@@ -99,10 +135,8 @@ impl OrgHistory {
                 };
                 OrgWide::Version(ProgramId::parse(place.stream.id())?, Box::new(version))
             }
-            AnyEvent::Rates(RatesEvent::RatesPublished { days, .. }) => {
-                for day in days {
-                    self.rates.publish(place.sequence, day.date, &day.rates);
-                }
+            AnyEvent::Rates(RatesEvent::RatesPublished { base, days, .. }) => {
+                Arc::make_mut(&mut self.rates).take(place.sequence, *base, days);
                 OrgWide::Rates(place.sequence, days.iter().map(|day| day.date).min())
             }
             _ => return Ok(()),
@@ -182,5 +216,70 @@ impl PartnerHistory {
     /// The recorded events of a standing with their sequences, in order.
     pub fn recorded(&self, enrollment: &EnrollmentId) -> &[(u64, StandingEvent)] {
         self.recorded.get(enrollment).map_or(&[], Vec::as_slice)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::civil::date;
+
+    use super::*;
+    use crate::money::Currency;
+    use crate::program::rates::RateDay;
+
+    fn rates(day: Date) -> AnyEvent {
+        AnyEvent::Rates(RatesEvent::RatesPublished {
+            source: "ECB".to_owned(),
+            base: Currency::EUR,
+            days: vec![RateDay {
+                date: day,
+                rates: [(Currency::USD, 1.into())].into(),
+            }],
+        })
+    }
+
+    fn moved() -> AnyEvent {
+        AnyEvent::Org(OrgEvent::ClockAdvanced {
+            from: Timestamp::UNIX_EPOCH,
+            to: Timestamp::from_second(1).unwrap(),
+        })
+    }
+
+    /// Rates, a clock, rates; numbered from `first` on. Without rates where that is wanted.
+    fn history(first: u64, with_rates: bool) -> OrgHistory {
+        let mut history = OrgHistory::default();
+        let events = [
+            (1, rates(date(2026, 3, 2)), true),
+            (7, moved(), false),
+            (2, rates(date(2026, 3, 3)), true),
+        ];
+        for (number, (sequence, event, of_rates)) in (first..).zip(events) {
+            let place = Place {
+                number,
+                sequence,
+                stream: StreamId::from("acme/rates".to_owned()),
+                recorded_at: Timestamp::UNIX_EPOCH,
+            };
+            if with_rates || !of_rates {
+                history.take(&place, &event).unwrap();
+            }
+        }
+        history
+    }
+
+    #[test]
+    fn rates_of_another_partition_are_taken_over_at_the_numbers_of_this_one() {
+        let known = history(10, true);
+        let mut beside = history(40, false);
+        assert!(beside.take_rates_of(&known, &[(1, 40), (2, 42)]));
+        assert_eq!(format!("{beside:?}"), format!("{:?}", history(40, true)));
+    }
+
+    #[test]
+    fn rates_that_the_other_partition_does_not_know_are_not_taken_over() {
+        let known = history(10, true);
+        let mut beside = history(40, false);
+        assert!(!beside.take_rates_of(&known, &[(1, 40), (2, 42), (3, 43)]));
+        assert_eq!(beside.events.len(), 1);
     }
 }

@@ -439,13 +439,14 @@ fn every_fact_is_accounted_for_with_the_reason() {
             )
         })
         .collect();
+    let no_rate = "no rate to convert ISK to USD: none for 2026-01-05 or the 10 days before it";
     let counts = "passes the filter, and its date \"closed\" is in the window";
     assert_eq!(
         reasons,
         [
             ("counts", true, counts),
             ("euro", true, counts),
-            ("krona", false, "no rate to convert ISK to USD"),
+            ("krona", false, no_rate),
             ("old", false, "its date \"closed\" is before the window"),
             ("future", false, "its date \"closed\" is after the window"),
             ("lost", false, "does not pass the filter"),

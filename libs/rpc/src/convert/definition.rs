@@ -80,6 +80,10 @@ fn month(reader: &mut Reader, number: i32) -> Option<i8> {
 
 fn rates(reader: &mut Reader, message: pb::FixedRates) -> Option<FixedRates> {
     let from = reader.at("from_date", |r| date(r, &message.from_date));
+    let until = match message.until_date.as_str() {
+        "" => Some(None),
+        text => reader.at("until_date", |r| date(r, text)).map(Some),
+    };
     let mut equal = Some(BTreeMap::new());
     reader.at("equal", |reader| {
         for (code, text) in &message.equal {
@@ -94,6 +98,7 @@ fn rates(reader: &mut Reader, message: pb::FixedRates) -> Option<FixedRates> {
     });
     Some(FixedRates {
         from: from?,
+        until: until?,
         equal: equal?,
     })
 }

@@ -10,7 +10,7 @@ use tierline_domain::time::PeriodUnit;
 use tierline_proto::common::v1 as common;
 use tierline_proto::program::v1 as pb;
 
-use super::common::period_unit_message;
+use super::common::{date_text, period_unit_message};
 use super::requirement_out::requirement_message;
 
 /// The message of a definition.
@@ -60,6 +60,7 @@ fn fixed_rates(table: &FixedRates) -> pb::FixedRates {
     let amounts = table.equal.iter();
     pb::FixedRates {
         from_date: table.from.to_string(),
+        until_date: date_text(table.until),
         equal: amounts
             .map(|(currency, amount)| (currency.as_str().to_owned(), amount.to_string()))
             .collect(),

@@ -13,7 +13,7 @@ mod parse;
 mod sql;
 
 pub use parse::parse;
-pub use sql::{FieldKind, FilterField, push_filter};
+pub use sql::{FieldKind, FilterField, push_filter, refuse};
 
 /// A filter.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +28,39 @@ pub enum Filter {
     Not(Box<Filter>),
     /// A comparison.
     Term(Term),
+    /// An SQL expression has one of these values. No text is read as this: it is put in the place
+    /// of a term that is looked up first.
+    OneOf(&'static str, Vec<String>),
+}
+
+impl Filter {
+    /// Calls `visit` with every comparison.
+    pub fn each_term<'a>(&'a self, visit: &mut dyn FnMut(&'a Term)) {
+        match self {
+            Self::Everything | Self::OneOf(..) => {}
+            Self::And(items) | Self::Or(items) => {
+                items.iter().for_each(|item| item.each_term(visit));
+            }
+            Self::Not(inner) => inner.each_term(visit),
+            Self::Term(term) => visit(term),
+        }
+    }
+
+    /// Puts others in the place of some comparisons.
+    pub fn replace_terms(&mut self, with: &mut dyn FnMut(&Term) -> Option<Filter>) {
+        match self {
+            Self::Everything | Self::OneOf(..) => {}
+            Self::And(items) | Self::Or(items) => {
+                items.iter_mut().for_each(|item| item.replace_terms(with));
+            }
+            Self::Not(inner) => inner.replace_terms(with),
+            Self::Term(term) => {
+                if let Some(other) = with(term) {
+                    *self = other;
+                }
+            }
+        }
+    }
 }
 
 /// A field compared with a value.

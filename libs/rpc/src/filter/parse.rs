@@ -299,6 +299,7 @@ mod tests {
         };
         match filter {
             Filter::Everything => "everything".to_owned(),
+            Filter::OneOf(..) => unreachable!("no text is read as this"),
             Filter::And(items) => join(items, " AND "),
             Filter::Or(items) => join(items, " OR "),
             Filter::Not(inner) => format!("NOT {}", shape(inner)),

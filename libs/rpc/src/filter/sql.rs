@@ -69,6 +69,10 @@ pub fn push_filter(
             query.push(", FALSE)");
         }
         Filter::Term(term) => push_term(query, term, fields)?,
+        Filter::OneOf(column, values) => {
+            query.push(*column).push(" = ANY (");
+            query.push_bind(values.clone()).push(")");
+        }
     }
     Ok(())
 }
@@ -90,7 +94,8 @@ fn push_joined(
     Ok(())
 }
 
-fn refuse(term: &Term, description: impl std::fmt::Display) -> Rejection {
+/// The refusal of a term of a filter.
+pub fn refuse(term: &Term, description: impl std::fmt::Display) -> Rejection {
     Rejection::invalid(
         "filter",
         format!("at character {}: {description}", term.column),

@@ -115,7 +115,8 @@ fn program() -> impl Strategy<Value = ProgramDefinition> {
         .prop_map(|code| Currency::parse(code).unwrap());
     let currency = currency.boxed();
     let amounts = btree_map(currency.clone(), number(), 0..3);
-    let rates = (day(), amounts).prop_map(|(from, equal)| FixedRates { from, equal });
+    let rates = (day(), option::of(day()), amounts);
+    let rates = rates.prop_map(|(from, until, equal)| FixedRates { from, until, equal });
     let dates = (option::of(day()), option::of(day()));
     let head = (text(), text(), text(), currency, dates);
     let rates = (1i8..=12, vec(rates, 0..3));

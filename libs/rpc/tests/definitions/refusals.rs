@@ -405,6 +405,7 @@ fn what_is_wrong_in_fixed_rates_is_named() {
     let equal = [("EUR", "much"), ("euro", "75"), ("USD", "100")];
     let table = pb::FixedRates {
         from_date: String::new(),
+        until_date: "soon".to_owned(),
         equal: equal
             .into_iter()
             .map(|(code, amount)| (code.to_owned(), amount.to_owned()))
@@ -417,7 +418,7 @@ fn what_is_wrong_in_fixed_rates_is_named() {
     };
     assert_eq!(
         wrong(message, "fixed_rates[0]"),
-        ["from_date", "equal.EUR", "equal.euro"]
+        ["from_date", "until_date", "equal.EUR", "equal.euro"]
     );
 }
 

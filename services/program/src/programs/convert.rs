@@ -148,8 +148,10 @@ pub(crate) fn version(
     version: &PublishedVersion,
     notes: Notes,
 ) -> Result<pb::ProgramVersion, Rejection> {
+    let notes_left_out = matches!(notes, Notes::LeftOut);
     let definition = notes.of(&version.definition);
     Ok(pb::ProgramVersion {
+        notes_left_out,
         program_id: program.to_string(),
         summary: Some(summary(version)),
         definition: Some(definition_message(&definition)),

@@ -155,6 +155,52 @@ async fn money_is_converted_at_the_rates_of_a_day() {
 }
 
 #[tokio::test]
+async fn an_old_rate_is_not_used_and_the_refusal_says_how_old_it_is() {
+    let server = start().await;
+    let mut rates = rates(&server);
+    let days = vec![
+        day("2022-03-01", &[("RUB", "117.201"), ("USD", "1.1162")]),
+        day("2022-03-02", &[("USD", "1.1106")]),
+    ];
+    rates.publish_rates(publish(days)).await.unwrap();
+    let within = rates.convert_money(convert("117.201", "RUB", "EUR", "2022-03-11"));
+    let within = within.await.unwrap().into_inner();
+    assert_eq!(within.rate_date, "2022-03-01");
+    let late = rates.convert_money(convert("1", "RUB", "EUR", "2022-03-12"));
+    let late = late.await.unwrap_err();
+    assert_eq!(
+        late.message(),
+        "no rate between RUB and EUR was published for 2022-03-12 or the 10 days before it; the last \
+         one of RUB is of 2022-03-01"
+    );
+    let none = rates.get_rates(pb::GetRatesRequest {
+        rate_date: "2022-03-13".to_owned(),
+    });
+    let none = none.await;
+    assert!(
+        none.as_ref()
+            .unwrap_err()
+            .message()
+            .ends_with("are of 2022-03-02")
+    );
+    assert_refused(none, Code::NotFound, "RATE_NOT_FOUND");
+}
+
+#[tokio::test]
+async fn rates_may_be_published_for_another_base_than_the_euro() {
+    let server = start().await;
+    let mut rates = rates(&server);
+    let per_dollar = pb::PublishRatesRequest {
+        base_currency_code: "USD".to_owned(),
+        ..publish(vec![day("2026-03-27", &[("EUR", "0.8"), ("JPY", "150")])])
+    };
+    rates.publish_rates(per_dollar).await.unwrap();
+    let yen = rates.convert_money(convert("80", "EUR", "JPY", ""));
+    let yen = yen.await.unwrap().into_inner();
+    assert_eq!(yen.money.unwrap().amount, "15000");
+}
+
+#[tokio::test]
 async fn every_wrong_rate_is_named_and_the_base_is_fixed() {
     let server = start().await;
     let mut rates = rates(&server);

@@ -249,3 +249,38 @@ async fn segments_are_for_admins_to_change_and_for_readers_to_see() {
         .await;
     assert_refused(refused, Code::PermissionDenied, "ROLE_REQUIRED");
 }
+
+#[tokio::test]
+async fn an_org_has_a_bounded_number_of_segments() {
+    let server = start().await;
+    let mut client = segments(&server);
+    let numbered = |n: usize| pb::CreateSegmentRequest {
+        segment: Some(pb::Segment {
+            segment_id: format!("s-{n}"),
+            ..emea()
+        }),
+        request_id: format!("create-{n}"),
+        ..Default::default()
+    };
+    let most = tierline_domain::limits::SEGMENTS;
+    for n in 0..most {
+        client.create_segment(numbered(n)).await.unwrap();
+    }
+    let refused = client.create_segment(numbered(most)).await;
+    assert_refused(refused, Code::FailedPrecondition, "TOO_MANY_SEGMENTS");
+    // The last one again gets its first answer, and a change is no new segment.
+    client.create_segment(numbered(most - 1)).await.unwrap();
+    let changed = pb::Segment {
+        segment_id: "s-0".to_owned(),
+        name: "Other".to_owned(),
+        ..Default::default()
+    };
+    client
+        .update_segment(update(changed, &["name"]))
+        .await
+        .unwrap();
+    let refused = client
+        .seed_segments(pb::SeedSegmentsRequest::default())
+        .await;
+    assert_refused(refused, Code::FailedPrecondition, "TOO_MANY_SEGMENTS");
+}

@@ -132,10 +132,10 @@ impl Query {
         })
     }
 
-    /// What concerns the whole org, as far as the log has it now.
+    /// What concerns the whole org, as far as the log has it now, but for exchange rates.
     pub(super) async fn org_wide(&self, org: &OrgId) -> Result<OrgHistory, Fault> {
         let position = self.inner.reader.heads().await?.position;
-        let (history, _) = self.org_history(org, 0, position).await?;
+        let (history, _) = self.org_without_rates(org, 0, position).await?;
         Ok(history)
     }
 

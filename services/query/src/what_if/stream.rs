@@ -195,7 +195,13 @@ impl Query {
         {
             return Ok(Arc::clone(history));
         }
-        let (history, _) = self.org_history(&trial.org, partition, position).await?;
+        let (history, _) = match known.as_ref() {
+            Some((_, other)) => {
+                self.org_history_beside(&trial.org, other, partition, position)
+                    .await?
+            }
+            None => self.org_history(&trial.org, partition, position).await?,
+        };
         let history = Arc::new(history);
         *known = Some((partition, Arc::clone(&history)));
         Ok(history)

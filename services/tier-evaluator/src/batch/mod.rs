@@ -296,10 +296,8 @@ impl<'a> Batch<'a> {
 
 impl KnownRates {
     pub(crate) fn publish(&mut self, version: u64, event: &RatesEvent) {
-        if let RatesEvent::RatesPublished { days, .. } = event {
-            for day in days {
-                self.table.publish(version, day.date, &day.rates);
-            }
+        if let RatesEvent::RatesPublished { base, days, .. } = event {
+            self.table.take(version, *base, days);
         }
         self.version = version;
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use jiff::civil::Date;
+use jiff::civil::{Date, date};
 use rust_decimal::Decimal;
 use sqlx::PgPool;
 use tierline_bus::{Checkpoints, Consumer, Handler as _, LogFeed, Options, TIER_EVALUATOR};
@@ -35,7 +35,7 @@ use tierline_testkit::{TestDatabase, eventually};
 use tierline_tier_evaluator::{Evaluator, Surveyed, Surveyor, Unsurveyed};
 use tokio_util::sync::CancellationToken;
 
-const PROGRAM: &str = include_str!("../../../../programs/three-tier-revenue.yaml");
+pub const PROGRAM: &str = include_str!("../../../../programs/three-tier-revenue.yaml");
 
 pub struct Harness {
     _database: TestDatabase,
@@ -119,11 +119,16 @@ impl Harness {
 
     /// Publishes a program as if it had always been in force.
     pub async fn apply(&self, program: &str, today: Date) {
-        let definition = program_from_yaml(program).unwrap();
+        self.publish(program, date(2000, 1, 1), today).await;
+    }
+
+    /// Publishes a version of a program.
+    pub async fn publish(&self, yaml: &str, effective_date: Date, today: Date) {
+        let definition = program_from_yaml(yaml).unwrap();
         let stream = StreamId::new(&self.org, &definition.slug);
         let apply = ApplyProgram {
             definition: Box::new(definition),
-            effective_date: jiff::civil::date(2000, 1, 1),
+            effective_date,
             note: String::new(),
             transition: tierline_domain::program::Transition::Now,
             today,
@@ -190,13 +195,18 @@ impl Harness {
     }
 
     pub async fn rates(&self, day: Date, rates: &[(&str, &str)]) {
+        self.rates_per(Currency::EUR, day, rates).await;
+    }
+
+    /// Publishes rates for one unit of a base.
+    pub async fn rates_per(&self, base: Currency, day: Date, rates: &[(&str, &str)]) {
         let rates: BTreeMap<Currency, Decimal> = rates
             .iter()
             .map(|(code, rate)| (Currency::parse(code).unwrap(), rate.parse().unwrap()))
             .collect();
         let publish = PublishRates {
             source: "test".to_owned(),
-            base: Currency::EUR,
+            base,
             days: vec![RateDay { date: day, rates }],
         };
         let stream = StreamId::new(&self.org, "rates");

@@ -4,6 +4,7 @@
 
 mod beyond;
 mod harness;
+mod money;
 
 use harness::{Harness, deal, enroll};
 use jiff::civil::date;

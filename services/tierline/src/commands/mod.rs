@@ -19,6 +19,7 @@ pub mod migrate;
 pub mod org;
 pub mod partners;
 pub mod program;
+pub mod rates;
 pub mod ready;
 pub mod rebuild;
 pub mod segment;

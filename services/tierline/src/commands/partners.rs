@@ -40,7 +40,7 @@ enum What {
     /// A filter compares fields with values: `tier = "gold" AND (region : "EMEA" OR type =
     /// reseller)`. OR binds tighter than AND; `:` means "contains" for texts and "has" for lists.
     /// Fields: partner_id, name, domain, type, status, stage, region, tag, manager, industry,
-    /// program, track, tier, create_time, update_time.
+    /// program, track, tier, segment, create_time, update_time.
     ///
     /// Exit code: 0, also for an empty list; 1 when the server refused.
     List(ListArgs),
@@ -65,7 +65,7 @@ struct ListArgs {
     /// create_time, update_time.
     #[arg(long, value_name = "ORDER")]
     order_by: Option<String>,
-    /// Count partners instead: by type, status, stage, tier, region, program or tag.
+    /// Count partners instead: by type, status, stage, tier, region, program, tag or segment.
     #[arg(long, value_name = "FIELD")]
     group_by: Option<String>,
     /// Most partners to list; 0 for all.

@@ -52,6 +52,16 @@ enum What {
     },
     /// Create those of the default segments that are missing.
     Seed,
+    /// Take a segment out of use; it stays as it is.
+    Archive {
+        /// The segment.
+        segment: String,
+    },
+    /// Take an archived segment into use again.
+    Restore {
+        /// The segment.
+        segment: String,
+    },
     /// List the partners in a segment.
     Members {
         /// The segment.
@@ -74,6 +84,8 @@ pub async fn run(args: SegmentArgs, globals: &Globals) -> anyhow::Result<ExitCod
             define(&text, dry_run, globals).await?;
         }
         What::Seed => seed(globals).await?,
+        What::Archive { segment } => archive(segment, globals).await?,
+        What::Restore { segment } => restore(segment, globals).await?,
         What::Members { segment } => members(segment, globals).await?,
         What::Explain { partner } => explain(&partner, globals).await?,
     }
@@ -203,6 +215,40 @@ async fn seed(globals: &Globals) -> anyhow::Result<()> {
         let there = words::counted(there, "segment");
         output::line(format!("Left as they were: {there}."));
     }
+    Ok(())
+}
+
+async fn archive(segment_id: String, globals: &Globals) -> anyhow::Result<()> {
+    let mut client = SegmentServiceClient::new(globals.client.connect().await?);
+    let request = program::ArchiveSegmentRequest {
+        segment_id,
+        request_id: Uuid::new_v4().to_string(),
+        ..Default::default()
+    };
+    let answer = client.archive_segment(request).await.map_err(refused)?;
+    changed(answer.into_inner(), "is archived", globals)
+}
+
+async fn restore(segment_id: String, globals: &Globals) -> anyhow::Result<()> {
+    let mut client = SegmentServiceClient::new(globals.client.connect().await?);
+    let request = program::RestoreSegmentRequest {
+        segment_id,
+        request_id: Uuid::new_v4().to_string(),
+        ..Default::default()
+    };
+    let answer = client.restore_segment(request).await.map_err(refused)?;
+    changed(answer.into_inner(), "is in use", globals)
+}
+
+fn changed(answer: program::SegmentResponse, is: &str, globals: &Globals) -> anyhow::Result<()> {
+    let segment = answer.segment.unwrap_or_default();
+    if globals.output.json() {
+        return output::json(&json!({
+            "segment": json::of("program.v1.Segment", &segment)?,
+            "consistency_token": answer.consistency_token,
+        }));
+    }
+    output::line(format!("Segment {} {is}.", segment.segment_id));
     Ok(())
 }
 

@@ -2,10 +2,10 @@
 
 use jiff::civil::date;
 use tierline_domain::partner::CreatePartner;
-use tierline_domain::segment::{Segment, SegmentCommand, default_segments};
+use tierline_domain::segment::{Segment, SegmentChanges, SegmentCommand, default_segments};
 use tierline_proto::query::v1 as pb;
 use tierline_proto::standing::v1::Outcome;
-use tierline_rpc::status::reason_of;
+use tierline_rpc::status::{reason_of, violations};
 use tonic::Code;
 
 use crate::world::World;
@@ -159,4 +159,141 @@ async fn segments_are_listed_filtered_and_ordered() {
         let found = answer.segments.first().map(|one| one.segment_id.as_str());
         assert_eq!(found.unwrap_or_default(), first, "{filter}");
     }
+}
+
+fn listed(filter: &str, group_by: &str, consistency_token: &str) -> pb::ListPartnersRequest {
+    pb::ListPartnersRequest {
+        filter: filter.to_owned(),
+        group_by: group_by.to_owned(),
+        order_by: "partner_id".to_owned(),
+        consistency_token: consistency_token.to_owned(),
+        ..Default::default()
+    }
+}
+
+fn listed_ids(answer: &pb::ListPartnersResponse) -> String {
+    let ids: Vec<_> = answer.partners.iter().map(|one| &*one.partner_id).collect();
+    assert_eq!(answer.total_size, ids.len() as u64);
+    ids.join(" ")
+}
+
+#[tokio::test]
+async fn the_partners_table_is_filtered_and_counted_by_segment() {
+    let world = filled().await;
+    let mut client = world.partners("acme");
+    for (filter, expected) in [
+        ("segment = enterprise-resellers", "p-1 p-4"),
+        ("segment : \"enterprise-resellers\"", "p-1 p-4"),
+        // Of p-3 it is not known.
+        ("segment != enterprise-resellers", "p-2 p-3"),
+        ("NOT segment = enterprise-resellers", "p-2 p-3"),
+        ("segment = isv", ""),
+        ("segment = isv OR partner_id = p-2", "p-2"),
+        (
+            "segment = enterprise-resellers AND partner_id != p-1",
+            "p-4",
+        ),
+        (
+            "segment = enterprise-resellers AND segment != isv",
+            "p-1 p-4",
+        ),
+    ] {
+        let answer = client.list_partners(listed(filter, "", "")).await.unwrap();
+        assert_eq!(listed_ids(&answer.into_inner()), expected, "{filter}");
+    }
+    let counted = |answer: pb::ListPartnersResponse| -> Vec<(String, u64)> {
+        let groups = answer.groups.into_iter();
+        groups.map(|one| (one.group, one.count)).collect()
+    };
+    let all = client
+        .list_partners(listed("", "segment", ""))
+        .await
+        .unwrap();
+    let expected = [(String::new(), 2), ("enterprise-resellers".to_owned(), 2)];
+    assert_eq!(counted(all.into_inner()), expected);
+    let some = listed("partner_id != p-1", "segment", "");
+    let some = client.list_partners(some).await.unwrap().into_inner();
+    let expected = [(String::new(), 2), ("enterprise-resellers".to_owned(), 1)];
+    assert_eq!(counted(some), expected);
+}
+
+#[tokio::test]
+async fn a_filter_by_segment_follows_a_changed_segment_and_a_changed_partner() {
+    let world = filled().await;
+    let mut client = world.partners("acme");
+    let changes = SegmentChanges {
+        filter: Some(
+            serde_json::from_value(serde_json::json!({
+                "field": {"name": "employee_count", "is": {"lt": 100}}
+            }))
+            .unwrap(),
+        ),
+        ..Default::default()
+    };
+    let edit = SegmentCommand::Edit(Box::new(changes));
+    let token = world
+        .run::<Segment>("acme", "enterprise-resellers", edit)
+        .await;
+    let request = listed("segment = enterprise-resellers", "", &token);
+    let answer = client.list_partners(request).await.unwrap().into_inner();
+    assert_eq!(listed_ids(&answer), "p-2");
+    let small = |create: &mut CreatePartner| create.profile.employee_count = Some(7);
+    let token = world.partner("acme", "p-5", small).await;
+    let request = listed("segment = enterprise-resellers", "", &token);
+    let answer = client.list_partners(request).await.unwrap().into_inner();
+    assert_eq!(listed_ids(&answer), "p-2 p-5");
+}
+
+#[tokio::test]
+async fn segments_in_a_filter_are_those_of_the_org_and_not_for_contacts() {
+    let world = filled().await;
+    world
+        .partner("globex", "g-1", |create| {
+            create.profile.employee_count = Some(5_000)
+        })
+        .await;
+    let (mut contact, _) = world.contact_of("acme", "p-1");
+    for (mut client, filter, group_by, field) in [
+        (
+            world.partners("acme"),
+            "name:a AND segment = nowhere",
+            "",
+            "filter",
+        ),
+        (
+            world.partners("globex"),
+            "segment = enterprise-resellers",
+            "",
+            "filter",
+        ),
+        (world.partners("acme"), "segment:*", "", "filter"),
+        (world.partners("acme"), "segment > isv", "", "filter"),
+        (
+            world.partners("acme"),
+            "segment = \"not / one\"",
+            "",
+            "filter",
+        ),
+    ] {
+        let refused = client.list_partners(listed(filter, group_by, "")).await;
+        let refused = refused.unwrap_err();
+        assert_eq!(refused.code(), Code::InvalidArgument, "{filter}");
+        let fields: Vec<_> = violations(&refused)
+            .into_iter()
+            .map(|(field, _)| field)
+            .collect();
+        assert_eq!(fields, [field], "{filter}");
+    }
+    for (filter, group_by) in [("segment = enterprise-resellers", ""), ("", "segment")] {
+        let refused = contact.list_partners(listed(filter, group_by, "")).await;
+        assert_eq!(refused.unwrap_err().code(), Code::PermissionDenied);
+    }
+    let many: Vec<_> = (0..11).map(|n| format!("segment = s-{n}")).collect();
+    let many = listed(&many.join(" OR "), "", "");
+    let refused = world
+        .partners("acme")
+        .list_partners(many)
+        .await
+        .unwrap_err();
+    assert!(violations(&refused)[0].1.contains("at most 10 segments"));
 }

@@ -2,7 +2,8 @@
 
 use std::process::ExitCode;
 
-use tierline_domain::program::diff::{Change, diff};
+use tierline_domain::program::currency::{CurrencyChange, currency_change};
+use tierline_domain::program::diff::Change;
 
 use super::source;
 use crate::cli::Globals;
@@ -23,13 +24,19 @@ pub async fn run(args: &DiffArgs, globals: &Globals) -> anyhow::Result<ExitCode>
     let first = source::named(&args.before, globals).await?;
     let (before, after) = match &args.after {
         Some(after) => (first, source::named(after, globals).await?),
-        None => (source::named(first.slug.as_str(), globals).await?, first),
+        None => {
+            let slug = first.definition.slug.clone();
+            (source::named(&slug, globals).await?, first)
+        }
     };
-    let changes = diff(&before, &after);
+    let changes = before.changes_to(&after);
     if globals.output.json() {
         output::json(&changes)?;
     } else {
         print(&changes);
+        if let Some(change) = currency_change(&before.definition, &after.definition) {
+            print_currency(&change);
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -52,6 +59,32 @@ pub fn print(changes: &[Change]) {
         if let Some(after) = &change.after {
             output::line(format!("    is  {}", shortened(after)));
         }
+    }
+}
+
+/// Says what a change of the currency means, and which thresholds nobody has converted.
+pub fn print_currency(change: &CurrencyChange) {
+    let CurrencyChange {
+        before,
+        after,
+        same_numbers,
+        of_money,
+    } = change;
+    output::line("");
+    output::line(format!(
+        "The currency changes: amounts, those of the past too, are measured in {after} from the \
+         first day on. What was decided in {before} stays."
+    ));
+    if same_numbers.is_empty() {
+        return;
+    }
+    output::line(format!(
+        "warning: {} of {of_money} thresholds over money keep their number: so much {before} before, \
+         so much {after} then.",
+        same_numbers.len()
+    ));
+    for place in same_numbers {
+        output::line(format!("  {place}"));
     }
 }
 

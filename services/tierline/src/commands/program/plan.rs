@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use jiff::civil::Date;
 use prost::Message as _;
-use tierline_domain::program::diff::diff;
+use tierline_domain::program::currency::currency_change;
 use tierline_domain::program::validate;
 use tierline_proto::query::v1::trial_definition::Content;
 use tierline_proto::query::v1::what_if_service_client::WhatIfServiceClient;
@@ -45,10 +45,12 @@ pub async fn run(args: PlanArgs, globals: &Globals) -> anyhow::Result<ExitCode> 
     }
     let channel = globals.client.connect().await?;
     let live = source::version_of(&channel, definition.slug.as_str(), None).await?;
-    let changes = match &live {
-        Some(live) => diff(&source::definition_of(live)?, &definition),
+    let seen = live.as_ref().map(source::seen).transpose()?;
+    let changes = match &seen {
+        Some(live) => live.changes_to(&definition.clone().into()),
         None => Vec::new(),
     };
+    let currency = seen.and_then(|live| currency_change(&live.definition, &definition));
     let request = PreviewProgramRequest {
         draft: Some(TrialDefinition {
             content: Some(Content::Yaml(yaml)),
@@ -79,6 +81,7 @@ pub async fn run(args: PlanArgs, globals: &Globals) -> anyhow::Result<ExitCode> 
         whole["program_id"] = definition.slug.as_str().into();
         whole["version_in_force"] = in_force.map(|live| live.version).into();
         whole["changes"] = serde_json::to_value(&changes)?;
+        whole["currency_change"] = serde_json::to_value(&currency)?;
         whole["findings"] = findings.iter().map(lint::json).collect();
         output::json(&whole)?;
         return Ok(ExitCode::SUCCESS);
@@ -92,6 +95,9 @@ pub async fn run(args: PlanArgs, globals: &Globals) -> anyhow::Result<ExitCode> 
                 live.effective_date
             ));
             super::diff::print(&changes);
+            if let Some(change) = &currency {
+                super::diff::print_currency(change);
+            }
         }
         None => output::line(format!(
             "{} is new: no version of it is in force.",
