@@ -58,6 +58,8 @@ enum Command {
     Rates(commands::rates::RatesArgs),
     /// Parts of the partners: define them, list who is in them and why.
     Segment(commands::segment::SegmentArgs),
+    /// Images of the badges of tiers: upload, list, get.
+    Badge(commands::badge::BadgeArgs),
     /// The benefits library: define benefits, list who has which and why.
     Benefit(commands::benefit::BenefitArgs),
     /// Enroll partners in programs.
@@ -125,6 +127,7 @@ impl Cli {
             Command::Application(args) => commands::application::run(args, &globals).await,
             Command::Rates(args) => commands::rates::run(args, &globals).await,
             Command::Segment(args) => commands::segment::run(args, &globals).await,
+            Command::Badge(args) => commands::badge::run(args, &globals).await,
             Command::Benefit(args) => commands::benefit::run(args, &globals).await,
             Command::Enroll(args) => commands::enroll::run(args, &globals).await,
             Command::Clock(args) => commands::clock::run(args, &globals).await,

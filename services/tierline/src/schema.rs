@@ -9,12 +9,13 @@ use tierline_eventstore::Migrations;
 const NAMED: usize = 5;
 
 /// Every set of migrations, in the order in which they build on each other.
-pub const MIGRATIONS: [Migrations; 5] = [
+pub const MIGRATIONS: [Migrations; 6] = [
     tierline_eventstore::MIGRATIONS,
     tierline_bus::MIGRATIONS,
     tierline_tier_evaluator::MIGRATIONS,
     tierline_projector::MIGRATIONS,
     tierline_access::MIGRATIONS,
+    tierline_program::MIGRATIONS,
 ];
 
 /// Brings the schema up to date and names what was applied.

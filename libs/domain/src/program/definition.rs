@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::{BenefitId, TierId, TrackId};
 use crate::money::Currency;
+use crate::program::badge::BadgeName;
 use crate::program::remarks::{Catalogue, Suppression};
 use crate::rules::{FixedRates, Pricing, Requirement};
 use crate::time::PeriodUnit;
@@ -85,6 +86,9 @@ pub struct Tier {
     /// Colour of the badge.
     #[serde(default)]
     pub color: Color,
+    /// Image of the badge, uploaded before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub badge: Option<BadgeName>,
     /// What it takes to reach the tier. Absent only for the entry tier.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub qualification: Option<Requirement>,

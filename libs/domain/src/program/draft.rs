@@ -12,6 +12,7 @@ use jiff::civil::Date;
 use crate::ids::{ProgramId, TierId, TrackId, check_label};
 use crate::limits;
 use crate::money::Currency;
+use crate::program::badge::BadgeName;
 use crate::program::definition::{
     Benefit, Color, DemotionPolicy, ProgramDefinition, PromotionPolicy, Tier, Track, january,
 };
@@ -125,6 +126,8 @@ pub struct TierChanges {
     pub name: Option<String>,
     /// Colour of the badge.
     pub color: Option<Color>,
+    /// Image of the badge.
+    pub badge: Option<Option<BadgeName>>,
     /// What it takes to reach the tier.
     pub qualification: Option<Option<Requirement>>,
     /// What it takes to keep the tier.
@@ -298,6 +301,7 @@ fn update_tier(tier: &mut Tier, changes: TierChanges) -> Result<(), Rejection> {
     v.check()?;
     set(&mut tier.name, changes.name);
     set(&mut tier.color, changes.color);
+    set(&mut tier.badge, changes.badge);
     set(&mut tier.qualification, changes.qualification);
     set(&mut tier.retention, changes.retention);
     set(&mut tier.benefits, changes.benefits);
@@ -378,6 +382,7 @@ fn seed_tracks(draft: &mut ProgramDefinition) -> Result<(), Rejection> {
             id: TierId::parse(id)?,
             name: name.to_owned(),
             color,
+            badge: None,
             qualification: None,
             retention: None,
             benefits: Vec::new(),

@@ -1,6 +1,7 @@
 //! Orgs, programs and exchange rates.
 
 pub mod aggregate;
+mod badge;
 mod case_facts;
 pub mod cases;
 pub mod commands;
@@ -23,6 +24,7 @@ pub mod validate;
 pub mod yaml;
 
 pub use aggregate::{Program, PublishedVersion};
+pub use badge::BadgeName;
 pub use case_facts::case_facts_from_yaml;
 pub use cases::{Difference, run_case};
 pub use commands::{ApplyProgram, ProgramCommand, PublishDraft, Publisher};

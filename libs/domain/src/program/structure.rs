@@ -45,6 +45,7 @@ fn structure(definition: &ProgramDefinition) -> ProgramDefinition {
         for tier in &mut track.tiers {
             tier.name.clear();
             tier.color = Color::default();
+            tier.badge = None;
         }
     }
     bare

@@ -4,8 +4,8 @@ use jiff::civil::date;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use tierline_domain::program::{
-    Benefit, Catalogue, Color, DemotionMode, DemotionPolicy, ProgramDefinition, PromotionPolicy,
-    Step, Suppression, Tier, Track,
+    BadgeName, Benefit, Catalogue, Color, DemotionMode, DemotionPolicy, ProgramDefinition,
+    PromotionPolicy, Step, Suppression, Tier, Track,
 };
 use tierline_domain::{BenefitId, Currency, TierId, TrackId};
 
@@ -44,6 +44,7 @@ pub fn any_definition() -> BoxedStrategy<ProgramDefinition> {
             id: TierId::parse(format!("t{at}")).unwrap(),
             name: format!("T{at}"),
             color: Color::default(),
+            badge: (at == 0).then(|| BadgeName::of(b"image")),
             qualification,
             retention,
             benefits,

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use tierline_domain::program::{
-    Benefit, Catalogue, Color, DemotionMode, DemotionPolicy, ProgramDefinition, PromotionMode,
-    PromotionPolicy, Step, Suppression, Tier, Track,
+    BadgeName, Benefit, Catalogue, Color, DemotionMode, DemotionPolicy, ProgramDefinition,
+    PromotionMode, PromotionPolicy, Step, Suppression, Tier, Track,
 };
 use tierline_domain::rules::FixedRates;
 use tierline_domain::{BenefitId, Rejection, TierId, TrackId};
@@ -122,6 +122,10 @@ pub fn track(reader: &mut Reader, message: pb::Track) -> Option<Track> {
 pub fn tier(reader: &mut Reader, message: pb::Tier) -> Option<Tier> {
     let id = reader.at("id", |r| r.take(TierId::parse(message.id)));
     let color = reader.at("color", |r| color(r, message.color));
+    let badge = match message.badge.as_str() {
+        "" => Some(None),
+        _ => reader.take(BadgeName::parse(message.badge)).map(Some),
+    };
     let qualification = reader.optional("qualification", message.qualification, requirement);
     let retention = reader.optional("retention", message.retention, requirement);
     let benefits = reader.list("benefits", message.benefits, benefit);
@@ -129,6 +133,7 @@ pub fn tier(reader: &mut Reader, message: pb::Tier) -> Option<Tier> {
         id: id?,
         name: message.name,
         color: color?,
+        badge: badge?,
         qualification: qualification?,
         retention: retention?,
         benefits: benefits?,

@@ -82,6 +82,11 @@ fn tier(tier: &Tier) -> pb::Tier {
         id: tier.id.to_string(),
         name: tier.name.clone(),
         color: color_message(tier.color).into(),
+        badge: tier
+            .badge
+            .as_ref()
+            .map(ToString::to_string)
+            .unwrap_or_default(),
         qualification: tier.qualification.as_ref().map(requirement_message),
         retention: tier.retention.as_ref().map(requirement_message),
         benefits: tier

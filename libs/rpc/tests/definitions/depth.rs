@@ -25,6 +25,7 @@ fn sent(requirement: Requirement) -> (ProgramDefinition, ProgramDefinition) {
         id: TierId::parse("gold").unwrap(),
         name: name(),
         color: Color::Amber,
+        badge: None,
         qualification: Some(requirement),
         retention: None,
         benefits: Vec::new(),

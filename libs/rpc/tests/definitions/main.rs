@@ -13,8 +13,8 @@ use proptest::option;
 use proptest::prelude::*;
 use prost::Message as _;
 use tierline_domain::program::{
-    Benefit, Catalogue, Color, DemotionMode, DemotionPolicy, ProgramDefinition, PromotionMode,
-    PromotionPolicy, Step, Suppression, Tier, Track,
+    BadgeName, Benefit, Catalogue, Color, DemotionMode, DemotionPolicy, ProgramDefinition,
+    PromotionMode, PromotionPolicy, Step, Suppression, Tier, Track,
 };
 use tierline_domain::rules::FixedRates;
 use tierline_domain::{BenefitId, Currency, TierId, TrackId};
@@ -44,11 +44,14 @@ fn tier() -> impl Strategy<Value = Tier> {
     });
     let id = "[a-z0-9]{1,8}".prop_map(|id| TierId::parse(id).unwrap());
     let (first, second) = (option::of(requirement()), option::of(requirement()));
-    (id, text(), color, first, second, vec(benefit, 0..3)).prop_map(
-        |(id, name, color, qualification, retention, benefits)| Tier {
+    let badge = option::of(text().prop_map(|image| BadgeName::of(image.as_bytes())));
+    let badge = (color, badge);
+    (id, text(), badge, first, second, vec(benefit, 0..3)).prop_map(
+        |(id, name, (color, badge), qualification, retention, benefits)| Tier {
             id,
             name,
             color,
+            badge,
             qualification,
             retention,
             benefits,

@@ -26,7 +26,14 @@ const PROGRAM_FIELDS: &[&str] = &[
     "lint",
 ];
 const TRACK_FIELDS: &[&str] = &["name", "promotion", "demotion"];
-const TIER_FIELDS: &[&str] = &["name", "color", "qualification", "retention", "benefits"];
+const TIER_FIELDS: &[&str] = &[
+    "name",
+    "color",
+    "badge",
+    "qualification",
+    "retention",
+    "benefits",
+];
 
 pub(crate) fn update_program(r: &mut Reader, request: &pb::UpdateProgramRequest) -> Read {
     let program = request.program.clone().unwrap_or_default();
@@ -183,6 +190,7 @@ pub(crate) fn update_tier(r: &mut Reader, request: &pb::UpdateTierRequest) -> Re
         |field| match field {
             "name" => !given.name.is_empty(),
             "color" => given.color != 0,
+            "badge" => !given.badge.is_empty(),
             "qualification" => given.qualification.is_some(),
             "retention" => given.retention.is_some(),
             _ => !given.benefits.is_empty(),
@@ -194,6 +202,7 @@ pub(crate) fn update_tier(r: &mut Reader, request: &pb::UpdateTierRequest) -> Re
             id: "tier".to_owned(),
             name: given.name,
             color: mask.take("color", given.color).unwrap_or_default(),
+            badge: mask.take("badge", given.badge).unwrap_or_default(),
             qualification: mask.take("qualification", given.qualification).flatten(),
             retention: mask.take("retention", given.retention).flatten(),
             benefits: given.benefits,
@@ -202,6 +211,7 @@ pub(crate) fn update_tier(r: &mut Reader, request: &pb::UpdateTierRequest) -> Re
         let changes = Box::new(TierChanges {
             name: mask.take("name", read.name),
             color: mask.take("color", read.color),
+            badge: mask.take("badge", read.badge),
             qualification: mask.take("qualification", read.qualification),
             retention: mask.take("retention", read.retention),
             benefits: mask.take("benefits", read.benefits),

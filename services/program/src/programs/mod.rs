@@ -30,6 +30,8 @@ use tierline_rpc::{Call, Caller, Commands, from_command_error, from_rejection, l
 use tonic::codec::CompressionEncoding::Gzip;
 use tonic::{Request, Response, Status};
 
+use crate::badges;
+
 use convert::Notes;
 
 /// Commands of programs.
@@ -157,6 +159,17 @@ impl ProgramService {
         match found.state.draft() {
             Some(draft) => self.library(org, draft).await,
             None => Ok(BenefitLibrary::default()),
+        }
+    }
+
+    /// Refuses a draft with badges that nobody has uploaded.
+    async fn badges_of_draft(&self, org: &OrgId, program: &ProgramId) -> Result<(), Status> {
+        let stream = StreamId::new(org, program);
+        let found = self.commands.store().load::<Program>(&stream).await;
+        let found = found.map_err(|error| from_command_error(&error))?;
+        match found.state.draft() {
+            Some(draft) => badges::must_exist(self.commands.store().pool(), org, draft).await,
+            None => Ok(()),
         }
     }
 
@@ -345,6 +358,7 @@ impl Rpc for ProgramService {
         let effective = f::optional_date(&mut r, "effective_date", &call.message.effective_date);
         let transition = convert::transition(&mut r, call.message.transition.clone());
         let library = self.library_of_draft(&call.context.org, &id).await?;
+        self.badges_of_draft(&call.context.org, &id).await?;
         let command = ProgramCommand::Publish(PublishDraft {
             effective_date: effective.unwrap_or(time.today),
             note: call.message.note.clone(),
@@ -417,7 +431,9 @@ impl Rpc for ProgramService {
         let mut r = Reader::new();
         let effective = f::optional_date(&mut r, "effective_date", &call.message.effective_date);
         let transition = convert::transition(&mut r, call.message.transition.clone());
-        let library = self.library(&call.context.org, &definition).await?;
+        let org = &call.context.org;
+        let library = self.library(org, &definition).await?;
+        badges::must_exist(self.commands.store().pool(), org, &definition).await?;
         let command = ProgramCommand::Apply(ApplyProgram {
             definition: Box::new(definition),
             effective_date: effective.unwrap_or(time.today),
@@ -462,6 +478,8 @@ impl Rpc for ProgramService {
         let mut checked = Violations::default();
         checked.take("", validate(&definition));
         checked.take("", library.check(&definition));
+        let badges = badges::missing(self.commands.store().pool(), &org, &definition);
+        checked.take("", badges.await?.check());
         let violations = checked
             .check()
             .err()

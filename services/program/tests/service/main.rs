@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
+mod badges;
 mod benefits;
 mod drafts;
 mod governance;
@@ -21,6 +22,9 @@ async fn bare() -> TestServer {
             .add_service(tierline_program::program_server(commands.clone()))
             .add_service(tierline_program::rate_server(commands.clone()))
             .add_service(tierline_program::segment_server(commands.clone()))
+            .add_service(tierline_program::badge_server(
+                commands.store().pool().clone(),
+            ))
             .add_service(tierline_program::benefit_server(commands))
     })
     .await
@@ -29,6 +33,8 @@ async fn bare() -> TestServer {
 /// The services with the org `acme`.
 async fn start() -> TestServer {
     let server = bare().await;
+    let pool = server.commands.store().pool();
+    tierline_program::MIGRATIONS.run(pool).await.unwrap();
     server.org().await;
     server
 }

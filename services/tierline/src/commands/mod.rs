@@ -2,6 +2,7 @@
 
 pub mod application;
 pub mod audit;
+pub mod badge;
 pub mod bench;
 pub mod benefit;
 pub mod clock;

@@ -54,6 +54,11 @@ const KEYS: &[&str] = &[
 ];
 /// When API keys were used.
 const KEY_USES: &[&str] = &["SELECT ON TABLE access.key_uses"];
+/// The images of badges.
+const BADGES: &[&str] = &[
+    "USAGE ON SCHEMA badges",
+    "SELECT, INSERT ON TABLE badges.images",
+];
 /// Reading the log in its order.
 const LOG: &[&str] = &[
     "SELECT ON TABLE public.events, public.log, public.outbox, public.sequencer, public.log_epochs",
@@ -98,7 +103,7 @@ const ANSWER: &[&str] = &[
 pub fn of(target: Target) -> Rights {
     match target {
         Target::Program => Rights {
-            grants: &[APPEND, COMMANDS, KEYS, KEY_USES],
+            grants: &[APPEND, COMMANDS, KEYS, KEY_USES, BADGES],
             appends: const {
                 &[
                     kind::<Org>(),

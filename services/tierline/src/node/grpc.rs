@@ -101,7 +101,8 @@ fn add_commands(
             .add_service(tierline_program::program_server(commands.clone()))
             .add_service(tierline_program::rate_server(commands.clone()))
             .add_service(tierline_program::segment_server(commands.clone()))
-            .add_service(tierline_program::benefit_server(commands.clone()));
+            .add_service(tierline_program::benefit_server(commands.clone()))
+            .add_service(tierline_program::badge_server(store.pool().clone()));
     }
     if targets.has(Target::Partner) {
         routes.add_service(tierline_partner::partner_server(commands.clone()));

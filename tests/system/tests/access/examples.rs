@@ -179,6 +179,19 @@ macro_rules! record {
 
 const CREATE_SEGMENT: &str = "tierline.program.v1.SegmentService/CreateSegment";
 const ARCHIVE_SEGMENT: &str = "tierline.program.v1.SegmentService/ArchiveSegment";
+const UPLOAD_BADGE: &str = "tierline.program.v1.BadgeService/UploadBadge";
+
+/// The beginning of a PNG, which is all that is looked at; `$width` is an octal digit.
+macro_rules! badge {
+    ($width:literal) => {
+        concat!(
+            r#"image: "\211PNG\015\012\032\012\000\000\000\015IHDR\000\000\000\1"#,
+            $width,
+            r#"0\000\000\000\100\010\006\000\000\000""#
+        )
+    };
+}
+
 const CREATE_BENEFIT: &str = "tierline.program.v1.BenefitService/CreateBenefit";
 const ARCHIVE_BENEFIT: &str = "tierline.program.v1.BenefitService/ArchiveBenefit";
 const DEFINE_FORM: &str = "tierline.application.v1.FormService/DefineForm";
@@ -629,6 +642,17 @@ pub const EXAMPLES: &[Example] = &[
         (ARCHIVE_SEGMENT, r#"segment_id: "$-restored""#),
     ]),
     own("tierline.program.v1.SegmentService/SeedSegments", ""),
+    own(UPLOAD_BADGE, badge!("0")),
+    // Named by its bytes, so that each org has one of this name.
+    own(
+        "tierline.program.v1.BadgeService/GetBadge",
+        concat!(
+            r#"badge: "sha256:fc03fbdfd648e2398429169aae01865e"#,
+            r#"5424544fe2a271de9774187e2b689473""#
+        ),
+    )
+    .given(&[(UPLOAD_BADGE, badge!("1"))]),
+    own("tierline.program.v1.BadgeService/ListBadges", ""),
     own(CREATE_BENEFIT, benefit!("$-created")),
     named(
         "tierline.program.v1.BenefitService/UpdateBenefit",

@@ -284,6 +284,7 @@ async fn nobody_may_change_what_is_written(installation: &Installation, target: 
         refused(&mut connection, &who, sql).await;
     }
     let own: Vec<&str> = match target {
+        Target::Program => vec!["badges"],
         Target::TierEvaluator => vec!["eval"],
         Target::Projector => vec!["read"],
         Target::Query => vec!["read", "bus"],
@@ -292,6 +293,7 @@ async fn nobody_may_change_what_is_written(installation: &Installation, target: 
     for (schema, sql) in [
         ("eval", "SELECT * FROM eval.facts"),
         ("read", "SELECT * FROM read.partners"),
+        ("badges", "SELECT * FROM badges.images"),
     ] {
         if !own.contains(&schema) {
             refused(&mut connection, &who, sql).await;
