@@ -243,16 +243,18 @@ async fn consumers_work(servers: &Servers) {
                 stream.get_or_create_consumer(&id, consumer(&id)).await.ok()
             })
             .await;
-            let mut messages = made.messages().await.unwrap();
-            let message = tokio::time::timeout(PATIENCE, messages.next()).await;
-            let message = message.unwrap_or_else(|_| panic!("{user} gets no message"));
-            let message = message.unwrap().unwrap();
+            // A consumer that has just been made may have no leader yet, and nobody answers for it.
+            let message = eventually_some(PATIENCE, &format!("{id} has a message"), async || {
+                let mut messages = made.messages().await.ok()?;
+                let next = tokio::time::timeout(PATIENCE, messages.next()).await;
+                next.ok()??.ok()
+            })
+            .await;
             message.ack_with(AckKind::Ack).await.unwrap();
-            drop(messages);
             eventually(PATIENCE, "the acknowledgement arrives", async || {
                 let mut made = made.clone();
-                let info = made.info().await.unwrap();
-                info.ack_floor.stream_sequence >= 1
+                let info = made.info().await;
+                info.is_ok_and(|info| info.ack_floor.stream_sequence >= 1)
             })
             .await;
         }
